@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The first process of a guest: runs the commands that vm-exec sends from dom0.
+ *
+ * A command's output goes over a vchan of its own, so that nothing mixes with what
+ * the kernel says on the console, and it ends when vm-exec goes away.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <libxenvchan.h>
+#include <xenstore.h>
+
+#include "wire.h"
+
+#define WORKDIR "/work"
+
+static void send_packet(struct libxenvchan *vchan, uint32_t type, const void *bytes, uint32_t length)
+{
+	struct packet packet = { type, length };
+
+	libxenvchan_send(vchan, &packet, sizeof(packet));
+	/* A packet may be larger than the ring: write, which comes back early, in pieces. */
+	for (uint32_t sent = 0; sent < length;) {
+		int n = libxenvchan_write(vchan, (const char *)bytes + sent, length - sent);
+
+		if (n <= 0)
+			return;
+		sent += n;
+	}
+}
+
+static char *receive(struct libxenvchan *vchan, struct packet *packet)
+{
+	char *bytes;
+
+	if (libxenvchan_recv(vchan, packet, sizeof(*packet)) < 0 || packet->length > PACKET_MAX)
+		return NULL;
+	bytes = malloc(packet->length + 1);
+	for (uint32_t got = 0; bytes && got < packet->length;) {
+		int n = libxenvchan_read(vchan, bytes + got, packet->length - got);
+
+		if (n <= 0)
+			return NULL;
+		got += n;
+	}
+	if (bytes)
+		bytes[packet->length] = '\0';
+	return bytes;
+}
+
+/* Starts the command; *output is where its output, and a terminal's input, go. */
+static pid_t start(char *args, uint32_t length, int on_terminal, int *output)
+{
+	char **argv = calloc(length + 1, sizeof(*argv));
+	struct winsize size = { .ws_row = 24, .ws_col = 80 };
+	int ends[2], argc = 0;
+	sigset_t none;
+	pid_t pid;
+
+	for (char *arg = args; arg < args + length; arg += strlen(arg) + 1)
+		argv[argc++] = arg;
+	if (on_terminal) {
+		pid = forkpty(output, NULL, NULL, &size);
+	} else {
+		if (pipe2(ends, O_CLOEXEC))
+			err(1, "pipe");
+		*output = ends[0];
+		pid = fork();
+	}
+	if (pid < 0)
+		err(1, "fork");
+	if (pid) {
+		if (!on_terminal)
+			close(ends[1]);
+		return pid;
+	}
+	if (!on_terminal) {
+		int null = open("/dev/null", O_RDONLY);
+
+		setsid();
+		dup2(null, 0);
+		dup2(ends[1], 1);
+		dup2(ends[1], 2);
+		close(null);
+	}
+	/* Not every library of Xen marks its files to be closed. */
+	close_range(3, ~0U, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (chdir(WORKDIR))
+		err(126, WORKDIR);
+	execvp(argv[0], argv);
+	err(errno == ENOENT ? 127 : 126, "%s", argv[0]);
+}
+
+/* Passes on what is there to read; 0 when there will be no more. */
+static int pass_output(struct libxenvchan *vchan, int output)
+{
+	static char bytes[PACKET_MAX];
+	ssize_t n = read(output, bytes, sizeof(bytes));
+
+	if (n > 0)
+		send_packet(vchan, PACKET_OUTPUT, bytes, n);
+	return n > 0 || (n < 0 && errno == EINTR);
+}
+
+static void drain_output(struct libxenvchan *vchan, int output)
+{
+	fcntl(output, F_SETFL, O_NONBLOCK);
+	while (pass_output(vchan, output))
+		;
+}
+
+/* Runs one command, whose process this is. */
+static void serve(const char *id)
+{
+	struct libxenvchan *vchan;
+	struct packet packet;
+	struct pollfd fds[3];
+	sigset_t child;
+	char path[64], *args;
+	int output, status = 0;
+	unsigned char code;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "data/vm/%s", id);
+	vchan = libxenvchan_server_init(NULL, 0, path, 1024, 8192);
+	if (!vchan)
+		err(1, "vchan %s", path);
+	vchan->blocking = 1;
+	args = receive(vchan, &packet);
+	if (!args)
+		errx(1, "vchan %s: no command", path);
+
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	pid = start(args, packet.length, packet.type == PACKET_TERMINAL, &output);
+
+	fds[0] = (struct pollfd){ .fd = signalfd(-1, &child, SFD_CLOEXEC), .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = libxenvchan_fd_for_select(vchan), .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = output, .events = POLLIN };
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		/* What came with the command made its event already. */
+		int ready = libxenvchan_data_ready(vchan) > 0;
+
+		if (poll(fds, 3, ready ? 0 : -1) < 0 && errno != EINTR)
+			err(1, "poll");
+		if (fds[0].revents) {
+			struct signalfd_siginfo info;
+
+			if (read(fds[0].fd, &info, sizeof(info)) < 0)
+				err(1, "signalfd");
+		}
+		if (fds[1].revents)
+			libxenvchan_wait(vchan);
+		if (libxenvchan_is_open(vchan) != 1) {
+			kill(-pid, SIGKILL);
+			exit(0);
+		}
+		if (libxenvchan_data_ready(vchan) > 0) {
+			char *bytes = receive(vchan, &packet);
+
+			if (bytes && packet.type == PACKET_INPUT &&
+			    write(output, bytes, packet.length) < 0)
+				warn("input");
+			free(bytes);
+		}
+		/* Closed output is no end: the command may go on without it. */
+		if (fds[2].revents && !pass_output(vchan, output))
+			fds[2].fd = -1;
+	}
+	drain_output(vchan, output);
+	code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	send_packet(vchan, PACKET_EXIT, &code, 1);
+	while (libxenvchan_is_open(vchan) == 1)
+		libxenvchan_wait(vchan);
+	libxenvchan_close(vchan);
+	exit(0);
+}
+
+int main(void)
+{
+	struct xs_handle *store = xs_open(0);
+	char last[32] = "";
+
+	if (!store)
+		err(1, "xenstore");
+	if (!xs_watch(store, "vm/run", "run"))
+		err(1, "watching vm/run");
+	if (!xs_write(store, XBT_NULL, "data/vm/up", "1", 1))
+		err(1, "writing data/vm/up");
+	/* Whose parent ends becomes a child of this process, and nobody waits for it. */
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		unsigned int count, length;
+		char **event = xs_read_watch(store, &count);
+		char *id, *value;
+
+		if (!event)
+			err(1, "xenstore");
+		id = strrchr(event[XS_WATCH_PATH], '/') + 1;
+		value = xs_read(store, XBT_NULL, event[XS_WATCH_PATH], &length);
+		/* A node's event can come twice, and comes for its parent, too. */
+		if (value && length && strcmp(id, last)) {
+			snprintf(last, sizeof(last), "%s", id);
+			if (!fork())
+				serve(id);
+		}
+		free(value);
+		free(event);
+	}
+}
