@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GNTDEV_COMPAT_H
+#define GNTDEV_COMPAT_H
+
+/* Every difference between the kernels that this driver is built for, and nothing else. */
+
+#include <linux/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* Since 6.3 vm_flags may only be changed through these. */
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#ifdef CONFIG_PREEMPT_RT
+/* There mmap_lock is an rwbase_rt, which tells this itself. */
+#define gntdev_rwsem_is_write_locked(sem)	rw_base_is_write_locked(&(sem)->rwbase)
+#else
+/* RWSEM_WRITER_LOCKED; in linux/rwsem.h since 6.9, in kernel/locking/rwsem.c with the same value before. */
+#define gntdev_rwsem_is_write_locked(sem)	(atomic_long_read(&(sem)->count) & 1UL)
+#endif
+
+#endif

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The only file that asks Xen to map and unmap grants.
+ *
+ * Hypercalls go out in batches of up to BATCH operations. Those that this file issues itself do not
+ * sleep; their arguments stand in a buffer of the CPU, with preemption off, so that unmapping needs
+ * no memory and may be done in an MMU notifier. Mapping into the kernel goes through
+ * gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of a PV domain and of
+ * Arm). That one can sleep, and so gets a buffer of its own.
+ *
+ * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
+ * gnttab_map_refs() would instead sleep for up to 32 s for each such page. In a PV domain the
+ * entries of the process are mapped first, by a hypercall of this file; a page that is mapped once
+ * cannot be paged out, so the kernel's mapping of it does not meet GNTST_eagain. Xen on Arm has no
+ * paging.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/percpu.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include <asm/xen/hypercall.h>
+#include <asm/xen/hypervisor.h>
+#ifdef CONFIG_X86
+#include <asm/xen/cpuid.h>
+#endif
+#include <xen/interface/event_channel.h>
+#include <xen/page.h>
+#include <xen/xen-ops.h>
+
+#include "grants.h"
+
+#define BATCH		128
+/* Up to this many operations need no allocated buffer in gntdev_grants_map(). */
+#define SMALL_BATCH	8
+
+/* Bit 9 of the page-table entry, _PAGE_SPECIAL: the first of those that Xen leaves to the guest. */
+#define GNTMAP_pte_special	(1 << _GNTMAP_guest_avail0)
+
+union batch {
+	struct gnttab_map_grant_ref map[BATCH];
+	struct gnttab_unmap_grant_ref unmap[BATCH];
+};
+
+static union batch __percpu *batches;
+
+/* This domain, where grants to itself must be refused; otherwise DOMID_INVALID. */
+static domid_t own_domid = DOMID_INVALID;
+
+/* The errno that tells most of what Xen's status says: SPEC V3, and the table in gntdev(4). */
+static int gntst_to_errno(s16 status)
+{
+	switch (status) {
+	case GNTST_okay:
+		return 0;
+	case GNTST_eagain:
+		return -EAGAIN;
+	case GNTST_no_space:
+	case GNTST_no_device_space:
+		return -ENOSPC;
+	case GNTST_bad_domain:
+		return -ESRCH;
+	case GNTST_permission_denied:
+		return -EACCES;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The interface has 32 bits for a domain, Xen 16: never let a large number name another domain. */
+static domid_t to_domid(u32 domid)
+{
+	return domid > U16_MAX ? DOMID_INVALID : domid;
+}
+
+#ifdef CONFIG_X86
+/*
+ * In an auto-translated x86 domain Xen moves a page that the domain maps from itself: it vanishes
+ * from its old place in the physmap, and the kernel crashes later. So our own domid must be known.
+ * It is not asked from xenstore, whose daemon may be a client of this driver.
+ */
+static domid_t find_own_domid(void)
+{
+	struct evtchn_alloc_unbound alloc = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+	struct evtchn_status status = { .dom = DOMID_SELF };
+	struct evtchn_close close;
+	u32 base = xen_cpuid_base();
+	domid_t domid = DOMID_INVALID;
+
+	if (base) {
+		u32 eax, ebx, ecx, edx;
+
+		cpuid(base + 4, &eax, &ebx, &ecx, &edx);
+		if (eax & XEN_HVM_CPUID_DOMID_PRESENT)
+			return ecx;
+	}
+
+	/* An event channel to ourselves names us as its remote end. */
+	if (HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc))
+		return DOMID_INVALID;
+	status.port = alloc.port;
+	if (!HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) &&
+	    status.status == EVTCHNSTAT_unbound)
+		domid = status.u.unbound.dom;
+	close.port = alloc.port;
+	HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+	return domid;
+}
+
+/* A domain that was saved and restored, or migrated, may come back under another number. */
+static int own_domid_resume(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	own_domid = find_own_domid();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block own_domid_notifier = {
+	.notifier_call = own_domid_resume,
+};
+
+static void own_domid_init(void)
+{
+	if (gntdev_is_pv())
+		return;
+	own_domid = find_own_domid();
+	if (own_domid == DOMID_INVALID)
+		pr_warn("cannot tell this domain's number: grants to itself are not refused\n");
+	xen_resume_notifier_register(&own_domid_notifier);
+}
+
+static void own_domid_exit(void)
+{
+	if (!gntdev_is_pv())
+		xen_resume_notifier_unregister(&own_domid_notifier);
+}
+#else
+static void own_domid_init(void) {}
+static void own_domid_exit(void) {}
+#endif
+
+/**
+ * gntdev_grants_init() - make ready to map grants
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gntdev_grants_init(void)
+{
+	batches = alloc_percpu(union batch);
+	if (!batches)
+		return -ENOMEM;
+	own_domid_init();
+	return 0;
+}
+
+/**
+ * gntdev_grants_exit() - undo gntdev_grants_init()
+ */
+void gntdev_grants_exit(void)
+{
+	own_domid_exit();
+	free_percpu(batches);
+}
+
+/**
+ * gntdev_grants_check() - refuse what must not even be tried
+ * @refs:  the references
+ * @count: how many
+ *
+ * Return: -EINVAL if, in an x86 auto-translated domain, one of them is a grant of the domain to
+ * itself; 0 otherwise.
+ */
+int gntdev_grants_check(const struct ioctl_gntdev_grant_ref *refs, unsigned int count)
+{
+	unsigned int i;
+
+	if (own_domid == DOMID_INVALID)
+		return 0;
+
+	for (i = 0; i < count; i++)
+		if (refs[i].domid == own_domid || refs[i].domid == DOMID_SELF)
+			return -EINVAL;
+	return 0;
+}
+
+static void *kernel_address(struct page *page)
+{
+	return pfn_to_kaddr(page_to_pfn(page));
+}
+
+/* Sets @handles from what Xen answered to a batch. Returns the first refusal as an errno. */
+static int take_handles(const struct gnttab_map_grant_ref *ops, grant_handle_t *handles,
+			unsigned int count)
+{
+	int err = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (ops[i].status == GNTST_okay) {
+			handles[i] = ops[i].handle;
+		} else {
+			handles[i] = INVALID_GRANT_HANDLE;
+			if (!err)
+				err = gntst_to_errno(ops[i].status);
+		}
+	}
+	return err;
+}
+
+/* One batch, by gnttab_map_refs(), which tells the kernel's p2m about the foreign frames. */
+static int map_refs_noted(struct gnttab_map_grant_ref *ops, struct page **pages,
+			  grant_handle_t *handles, unsigned int count)
+{
+	int err = gnttab_map_refs(ops, NULL, pages, count);
+
+	/* A batch that Xen did not look at has mapped nothing: every status is still positive. */
+	return take_handles(ops, handles, count) ?: err;
+}
+
+/* One batch in an x86 auto-translated domain, where there is no p2m to keep. */
+static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
+			  grant_handle_t *handles, unsigned int count)
+{
+	int err = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, count);
+	unsigned int i;
+
+	err = take_handles(ops, handles, count) ?: err;
+	for (i = 0; i < count; i++) {
+		struct xen_page_foreign *foreign;
+
+		if (handles[i] == INVALID_GRANT_HANDLE)
+			continue;
+		/* The network stack's and block layer's backends ask a page whose it is. */
+		SetPageForeign(pages[i]);
+		foreign = xen_page_foreign(pages[i]);
+		foreign->domid = ops[i].dom;
+		foreign->gref = ops[i].ref;
+	}
+	return err;
+}
+
+/* Unmaps the pages that a failed gntdev_grants_map() had mapped already. */
+static void unmap_mapped(struct page **pages, grant_handle_t *handles, unsigned int count)
+{
+	unsigned int i = 0, start;
+
+	while (i < count) {
+		if (handles[i] == INVALID_GRANT_HANDLE) {
+			i++;
+			continue;
+		}
+		for (start = i; i < count && handles[i] != INVALID_GRANT_HANDLE; i++)
+			;
+		gntdev_grants_unmap(pages + start, handles + start, i - start);
+	}
+}
+
+/**
+ * gntdev_grants_map() - map grants at the kernel's addresses of unpopulated pages
+ * @refs:     the grants
+ * @pages:    pages of gnttab_alloc_pages(), one for each grant
+ * @handles:  set to Xen's handles
+ * @count:    how many
+ * @readonly: map without write access
+ *
+ * Sleeps. In an auto-translated domain the pages themselves become the peer's; in a PV domain the
+ * kernel's own mapping of them does, and user mappings are made with gntdev_grants_map_ptes().
+ *
+ * Return: 0, or an errno after which nothing is mapped: -EINTR (killed), or as in gntdev(4) for
+ * the first reference that Xen refused.
+ */
+int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
+		      grant_handle_t *handles, unsigned int count, bool readonly)
+{
+	bool noted = gntdev_is_pv() || !IS_ENABLED(CONFIG_X86);
+	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
+	struct gnttab_map_grant_ref small[SMALL_BATCH], *ops = small;
+	unsigned int batch = SMALL_BATCH, done = 0, n, i;
+	int err = 0;
+
+	if (count > SMALL_BATCH) {
+		n = min_t(unsigned int, count, BATCH);
+		ops = kmalloc_array(n, sizeof(*ops), GFP_KERNEL | __GFP_NOWARN);
+		if (ops)
+			batch = n;
+		else
+			ops = small;
+	}
+
+	while (done < count && !err) {
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		n = min(count - done, batch);
+		for (i = 0; i < n; i++)
+			gnttab_set_map_op(&ops[i], (phys_addr_t)kernel_address(pages[done + i]),
+					  flags, refs[done + i].ref,
+					  to_domid(refs[done + i].domid));
+		if (noted)
+			err = map_refs_noted(ops, pages + done, handles + done, n);
+		else
+			err = map_refs_plain(ops, pages + done, handles + done, n);
+		done += n;
+		cond_resched();
+	}
+
+	if (ops != small)
+		kfree(ops);
+	if (err)
+		unmap_mapped(pages, handles, done);
+	return err;
+}
+
+/**
+ * gntdev_grants_unmap() - undo gntdev_grants_map() for some of its pages
+ * @pages:   the pages; one that Xen refuses to unmap is set to NULL, and must never be used again
+ * @handles: their handles, all valid; set to INVALID_GRANT_HANDLE
+ * @count:   how many
+ *
+ * Needs no memory. A refusal is a bug of this driver or of Xen, and warns.
+ */
+void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count)
+{
+	unsigned int n, i;
+
+	for (; count; count -= n, pages += n, handles += n) {
+		struct gnttab_unmap_grant_ref *ops = get_cpu_ptr(batches)->unmap;
+		int err;
+
+		n = min_t(unsigned int, count, BATCH);
+		for (i = 0; i < n; i++) {
+			gnttab_set_unmap_op(&ops[i], (phys_addr_t)kernel_address(pages[i]),
+					    GNTMAP_host_map, handles[i]);
+			ops[i].status = 1;
+		}
+		err = gnttab_unmap_refs(ops, NULL, pages, n);
+		for (i = 0; i < n; i++) {
+			if (WARN(err || ops[i].status != GNTST_okay,
+				 "Xen keeps a grant mapped: handle %u, status %d, error %d\n",
+				 handles[i], ops[i].status, err))
+				pages[i] = NULL;
+			handles[i] = INVALID_GRANT_HANDLE;
+		}
+		put_cpu_ptr(batches);
+	}
+}
+
+#ifdef CONFIG_XEN_PV
+/**
+ * gntdev_grants_map_ptes() - map grants by page-table entries of a process (PV)
+ * @refs:     the grants
+ * @ptes:     machine addresses of the entries, which are empty
+ * @handles:  set to Xen's handles; entries with a valid handle are mapped already and left alone
+ * @count:    how many
+ * @readonly: map without write access
+ *
+ * Does not sleep. The entries are marked special, so that the kernel asks
+ * vm_ops->find_special_page for the page behind them instead of reading a foreign frame number.
+ *
+ * Return: 0, or an errno as gntdev_grants_map(), after which none of the entries is mapped.
+ */
+int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
+			   grant_handle_t *handles, unsigned int count, bool readonly)
+{
+	u32 flags = GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte |
+		    GNTMAP_pte_special | (readonly ? GNTMAP_readonly : 0);
+	unsigned int start, end, n;
+	int err = 0;
+
+	for (end = 0; end < count && !err; ) {
+		struct gnttab_map_grant_ref *ops;
+
+		if (handles[end] != INVALID_GRANT_HANDLE) {
+			end++;
+			continue;
+		}
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		start = end;
+		ops = get_cpu_ptr(batches)->map;
+		for (n = 0; n < BATCH && end < count; n++, end++) {
+			if (handles[end] != INVALID_GRANT_HANDLE)
+				break;
+			gnttab_set_map_op(&ops[n], ptes[end], flags, refs[end].ref,
+					  to_domid(refs[end].domid));
+		}
+		err = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
+		err = take_handles(ops, handles + start, n) ?: err;
+		put_cpu_ptr(batches);
+	}
+
+	if (err)
+		gntdev_grants_unmap_ptes(ptes, handles, end);
+	return err;
+}
+
+/**
+ * gntdev_grants_unmap_ptes() - undo gntdev_grants_map_ptes()
+ * @ptes:    machine addresses of the entries
+ * @handles: their handles; invalid ones are passed over, all are set to INVALID_GRANT_HANDLE
+ * @count:   how many
+ *
+ * Needs no memory and does not sleep. Xen clears the entries and flushes the TLBs. A refusal is a
+ * bug of this driver or of Xen, and warns.
+ */
+void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count)
+{
+	unsigned int next = 0, i, n;
+
+	while (next < count) {
+		struct gnttab_unmap_grant_ref *ops = get_cpu_ptr(batches)->unmap;
+		int err = 0;
+
+		for (n = 0; n < BATCH && next < count; next++) {
+			if (handles[next] == INVALID_GRANT_HANDLE)
+				continue;
+			gnttab_set_unmap_op(&ops[n], ptes[next], GNTMAP_contains_pte,
+					    handles[next]);
+			ops[n++].status = 1;
+			handles[next] = INVALID_GRANT_HANDLE;
+		}
+		if (n)
+			err = HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
+		for (i = 0; i < n; i++)
+			WARN(err || ops[i].status != GNTST_okay,
+			     "Xen keeps a user mapping: handle %u, status %d, error %d\n",
+			     ops[i].handle, ops[i].status, err);
+		put_cpu_ptr(batches);
+	}
+}
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GNTDEV_INSTANCE_H
+#define GNTDEV_INSTANCE_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "table.h"
+
+/**
+ * struct gntdev_instance - one open of the device
+ * @ref:        held by the open file, and by what outlives it: pages whose unmapping waits
+ * @lock:       protects @table and the users of its ranges; held for look-ups only, never over a
+ *              hypercall or an access to user memory
+ * @table:      the registered ranges
+ * @ports_lock: protects @ports
+ * @ports:      event channel ports that notifications name, each with how many do
+ *
+ * Lock order, for the whole driver: mmap_lock, then a range's lock, then @ports_lock or @lock. A
+ * PV view's lock is taken inside the MMU notifiers; nothing is allocated under it, and no other
+ * lock taken.
+ */
+struct gntdev_instance {
+	struct kref ref;
+	spinlock_t lock;
+	struct gntdev_table table;
+	struct mutex ports_lock;
+	struct xarray ports;
+};
+
+void gntdev_instance_get(struct gntdev_instance *instance);
+void gntdev_instance_put(struct gntdev_instance *instance);
+
+#endif

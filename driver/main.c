@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/xen/gntdev: a user program's way to the pages that other domains grant to this one.
+ *
+ * The interface is described in gntdev(4), how the files of this driver hang together in
+ * doc/design.md. This one is assembly: the module, the device node, and who does which ioctl.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <xen/page.h>
+#include <xen/xen.h>
+
+#include "../include/uapi/xen/gntdev.h"
+#include "grants.h"
+#include "instance.h"
+#include "mapping.h"
+#include "range.h"
+#include "vma.h"
+
+static unsigned int limit = 65536;
+module_param(limit, uint, 0644);
+MODULE_PARM_DESC(limit, "grant references that one request may name (default 65536)");
+
+static unsigned int max_grants = 1048576;
+module_param(max_grants, uint, 0644);
+MODULE_PARM_DESC(max_grants,
+		 "grant references that one open of the device may hold (default 1048576)");
+
+void gntdev_instance_get(struct gntdev_instance *instance)
+{
+	kref_get(&instance->ref);
+}
+
+static void instance_free(struct kref *ref)
+{
+	struct gntdev_instance *instance = container_of(ref, struct gntdev_instance, ref);
+
+	xa_destroy(&instance->ports);
+	mutex_destroy(&instance->ports_lock);
+	kfree(instance);
+}
+
+void gntdev_instance_put(struct gntdev_instance *instance)
+{
+	kref_put(&instance->ref, instance_free);
+}
+
+static int gntdev_open(struct inode *inode, struct file *file)
+{
+	struct gntdev_instance *instance = kmalloc(sizeof(*instance), GFP_KERNEL_ACCOUNT);
+
+	if (!instance)
+		return -ENOMEM;
+	kref_init(&instance->ref);
+	spin_lock_init(&instance->lock);
+	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
+	mutex_init(&instance->ports_lock);
+	xa_init(&instance->ports);
+	file->private_data = instance;
+	return 0;
+}
+
+static int gntdev_release(struct inode *inode, struct file *file)
+{
+	struct gntdev_instance *instance = file->private_data;
+
+	/* Every VMA holds the file, so none of the ranges has one any more. */
+	gntdev_range_remove_all(instance);
+	gntdev_instance_put(instance);
+	return 0;
+}
+
+static long map_grant_ref(struct gntdev_instance *instance,
+			  struct ioctl_gntdev_map_grant_ref __user *arg)
+{
+	struct gntdev_range *range;
+	u32 count;
+	long err;
+
+	if (get_user(count, &arg->count))
+		return -EFAULT;
+	if (!count || count > READ_ONCE(limit))
+		return -EINVAL;
+	/* Only to be kind to the memory; gntdev_range_insert() asks again. */
+	if (!gntdev_table_has_room(&instance->table, count))
+		return -ENOSPC;
+
+	range = gntdev_range_alloc(instance, count);
+	if (!range)
+		return -ENOMEM;
+	err = -EFAULT;
+	if (copy_from_user(range->refs, arg->refs, flex_array_size(range, refs, count)))
+		goto err_put;
+	err = gntdev_grants_check(range->refs, count);
+	if (err)
+		goto err_put;
+
+	err = gntdev_range_insert(range, count);
+	if (err)
+		goto err_put;
+	if (put_user((u64)range->slot.first << PAGE_SHIFT, &arg->index)) {
+		gntdev_range_withdraw(range);
+		return -EFAULT;
+	}
+	gntdev_range_publish(range);
+	return 0;
+
+err_put:
+	gntdev_range_put(range);
+	return err;
+}
+
+static long unmap_grant_ref(struct gntdev_instance *instance,
+			    struct ioctl_gntdev_unmap_grant_ref __user *arg)
+{
+	struct ioctl_gntdev_unmap_grant_ref op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+	return gntdev_range_remove(instance, op.index, op.count);
+}
+
+static long get_offset_for_vaddr(struct gntdev_instance *instance,
+				 struct ioctl_gntdev_get_offset_for_vaddr __user *arg)
+{
+	u64 address, index;
+	u32 count;
+	long err;
+
+	if (get_user(address, &arg->vaddr))
+		return -EFAULT;
+	err = gntdev_vma_find(instance, address, &index, &count);
+	if (err)
+		return err;
+	if (put_user(index, &arg->offset) || put_user(count, &arg->count))
+		return -EFAULT;
+	return 0;
+}
+
+static long set_max_grants(struct gntdev_instance *instance,
+			   struct ioctl_gntdev_set_max_grants __user *arg)
+{
+	long err = 0;
+	u32 count;
+
+	if (get_user(count, &arg->count))
+		return -EFAULT;
+	if (!count || count > READ_ONCE(max_grants))
+		return -EINVAL;
+
+	spin_lock(&instance->lock);
+	if (instance->table.held)
+		err = -EBUSY;
+	else
+		instance->table.limit = count;
+	spin_unlock(&instance->lock);
+	return err;
+}
+
+static long set_unmap_notify(struct gntdev_instance *instance,
+			     struct ioctl_gntdev_unmap_notify __user *arg)
+{
+	struct ioctl_gntdev_unmap_notify op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+	return gntdev_range_set_notify(instance, op.index, op.action, op.event_channel_port);
+}
+
+static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct gntdev_instance *instance = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case IOCTL_GNTDEV_MAP_GRANT_REF:
+		return map_grant_ref(instance, user);
+	case IOCTL_GNTDEV_UNMAP_GRANT_REF:
+		return unmap_grant_ref(instance, user);
+	case IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR:
+		return get_offset_for_vaddr(instance, user);
+	case IOCTL_GNTDEV_SET_MAX_GRANTS:
+		return set_max_grants(instance, user);
+	case IOCTL_GNTDEV_SET_UNMAP_NOTIFY:
+		return set_unmap_notify(instance, user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations gntdev_fops = {
+	.owner = THIS_MODULE,
+	.open = gntdev_open,
+	.release = gntdev_release,
+	.mmap = gntdev_mmap,
+	.unlocked_ioctl = gntdev_ioctl,
+	/* These ioctls have one layout for 32- and 64-bit programs. */
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice gntdev_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "xen/gntdev",
+	.fops = &gntdev_fops,
+	.mode = 0600,
+};
+
+static int __init gntdev_init(void)
+{
+	int err;
+
+	if (!xen_domain())
+		return -ENODEV;
+	if (PAGE_SIZE != XEN_PAGE_SIZE) {
+		pr_err("pages of %lu bytes are not supported: a grant is %lu bytes\n", PAGE_SIZE,
+		       XEN_PAGE_SIZE);
+		return -EOPNOTSUPP;
+	}
+
+	err = gntdev_grants_init();
+	if (err)
+		return err;
+	err = gntdev_mapping_init();
+	if (err)
+		goto err_grants;
+	err = misc_register(&gntdev_device);
+	if (err)
+		goto err_mapping;
+	return 0;
+
+err_mapping:
+	gntdev_mapping_exit();
+err_grants:
+	gntdev_grants_exit();
+	return err;
+}
+
+static void __exit gntdev_exit(void)
+{
+	misc_deregister(&gntdev_device);
+	gntdev_mapping_exit();
+	gntdev_grants_exit();
+}
+
+module_init(gntdev_init);
+module_exit(gntdev_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("User-space access to grants of other Xen domains");
+MODULE_ALIAS("devname:xen/gntdev");

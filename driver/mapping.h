@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GNTDEV_MAPPING_H
+#define GNTDEV_MAPPING_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include <xen/grant_table.h>
+
+struct gntdev_instance;
+struct gntdev_notify;
+struct ioctl_gntdev_grant_ref;
+
+/**
+ * struct gntdev_mapping - the grants of one range, mapped at pages of the kernel
+ * @notify:   the range's notifications, once the last user of the mapping has gone
+ * @instance: whose they are; set then, too
+ * @deferred: place among those that still have a busy page
+ * @handles:  Xen's handle for each page
+ * @count:    pages
+ * @busy:     pages that are not unmapped yet
+ * @readonly: mapped without write access
+ * @pages:    the pages; NULL once unmapped
+ *
+ * Views (a VMA, a dma-buf) share a mapping. When the last of them goes, the mapping leaves its range
+ * and unmaps itself, except pages that the kernel still uses; those follow one by one.
+ */
+struct gntdev_mapping {
+	struct gntdev_notify *notify;
+	struct gntdev_instance *instance;
+	struct list_head deferred;
+	grant_handle_t *handles;
+	unsigned int count;
+	unsigned int busy;
+	bool readonly;
+	struct page *pages[];
+};
+
+int gntdev_mapping_init(void);
+void gntdev_mapping_exit(void);
+
+struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly);
+void gntdev_mapping_free(struct gntdev_mapping *mapping);
+int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs);
+void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instance *instance,
+			    struct gntdev_notify *notify);
+
+#endif

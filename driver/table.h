@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GNTDEV_TABLE_H
+#define GNTDEV_TABLE_H
+
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+/**
+ * struct gntdev_slot - a run of pages in the index space of a table
+ * @node:    place in the tree, ordered by @first
+ * @first:   first page of the run; the index that user space sees is this in bytes
+ * @gap:     free pages between the slot before and this one
+ * @max_gap: the largest @gap in the subtree under @node
+ * @count:   pages in the run
+ */
+struct gntdev_slot {
+	struct rb_node node;
+	unsigned long first;
+	unsigned long gap;
+	unsigned long max_gap;
+	unsigned int count;
+};
+
+/**
+ * struct gntdev_table - the ranges that an instance holds
+ * @slots: the slots, which never overlap
+ * @held:  pages in all of them
+ * @limit: how large @held may become
+ */
+struct gntdev_table {
+	struct rb_root slots;
+	unsigned int held;
+	unsigned int limit;
+};
+
+void gntdev_table_init(struct gntdev_table *table, unsigned int limit);
+bool gntdev_table_has_room(const struct gntdev_table *table, unsigned int count);
+int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot, unsigned int count);
+void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot);
+struct gntdev_slot *gntdev_table_find(const struct gntdev_table *table, unsigned long page);
+struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GNTDEV_VMA_H
+#define GNTDEV_VMA_H
+
+#include <linux/mm_types.h>
+
+struct file;
+struct gntdev_instance;
+struct gntdev_range;
+
+int gntdev_mmap(struct file *file, struct vm_area_struct *vma);
+int gntdev_vma_find(struct gntdev_instance *instance, unsigned long address, u64 *index,
+		    u32 *count);
+
+/* The two ways: each gives its operations, and makes a view of a range. */
+extern const struct vm_operations_struct gntdev_pv_vm_ops;
+extern const struct vm_operations_struct gntdev_xlate_vm_ops;
+int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range);
+int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range);
+
+int gntdev_vma_may_split(struct vm_area_struct *vma, unsigned long address);
+
+#endif

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings in a PV domain. Here Xen wants to be asked for every page-table entry that shows a
+ * foreign page, and to be asked again before such an entry is changed: an entry that the kernel
+ * just overwrites leaves the grant mapped until the domain dies. So a view has, besides the
+ * kernel's mapping that it shares with others, a grant mapping of each of its entries, and gives
+ * those back from an MMU interval notifier, which the core kernel calls before it touches an entry:
+ * for munmap and exit, but also for madvise, mremap, /proc/PID/clear_refs and whatever else comes.
+ * An entry that was given back comes again when the process touches the page.
+ *
+ * vm_ops->close would be too late for that. The entries are gone by then, and at exit the page
+ * tables are no page tables for Xen any more.
+ *
+ * The VMA has neither VM_MIXEDMAP nor VM_PFNMAP. With either, a fork would copy the entries; with
+ * VM_PFNMAP the kernel could not do I/O on the pages, either. The entries carry the special bit
+ * instead, for which the core kernel asks ->find_special_page.
+ */
+
+#include <linux/err.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include <xen/page.h>
+
+#include "compat.h"
+#include "grants.h"
+#include "mapping.h"
+#include "range.h"
+#include "vma.h"
+
+/**
+ * struct gntdev_pv_view - one place in one address space where a range is mapped
+ * @notifier: calls back before entries of the view change
+ * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
+ * @range:    the range, of which the view is a user
+ * @mapping:  the range's mapping, there as long as the view
+ * @lock:     protects @handles. Taken inside the MMU notifiers: allocate nothing under it
+ * @readonly: the entries do not allow writing
+ * @ptes:     machine address of each entry; a page table stays while the VMA does
+ * @handles:  Xen's handle for each entry, INVALID_GRANT_HANDLE while it is not mapped
+ */
+struct gntdev_pv_view {
+	struct mmu_interval_notifier notifier;
+	struct kref vmas;
+	struct gntdev_range *range;
+	struct gntdev_mapping *mapping;
+	struct mutex lock;
+	bool readonly;
+	grant_handle_t *handles;
+	u64 ptes[];
+};
+
+static unsigned long view_start(const struct gntdev_pv_view *view)
+{
+	return view->notifier.interval_tree.start;
+}
+
+static bool view_invalidate(struct mmu_interval_notifier *notifier,
+			    const struct mmu_notifier_range *change, unsigned long seq)
+{
+	struct gntdev_pv_view *view = container_of(notifier, struct gntdev_pv_view, notifier);
+	unsigned long last_page = view->mapping->count - 1;
+	unsigned long start = view_start(view), first = 0;
+
+	if (mmu_notifier_range_blockable(change))
+		mutex_lock(&view->lock);
+	else if (!mutex_trylock(&view->lock))
+		return false;
+
+	mmu_interval_set_seq(notifier, seq);
+	if (change->start > start)
+		first = (change->start - start) >> PAGE_SHIFT;
+	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
+	gntdev_grants_unmap_ptes(view->ptes + first, view->handles + first, last_page - first + 1);
+
+	mutex_unlock(&view->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops view_notifier_ops = {
+	.invalidate = view_invalidate,
+};
+
+/* Where the entries of some pages of a view are. */
+struct pte_finder {
+	struct gntdev_pv_view *view;
+	unsigned int page;
+};
+
+static int find_pte(pte_t *pte, unsigned long address, void *context)
+{
+	struct pte_finder *finder = context;
+
+	finder->view->ptes[finder->page++] = arbitrary_virt_to_machine(pte).maddr;
+	return 0;
+}
+
+/*
+ * Maps the entries of some pages of a view, those that are not mapped yet. The caller holds
+ * mmap_lock, so the page tables that are found or made here stay.
+ *
+ * The hypercalls wait until apply_to_page_range() is through: in its callback the kernel may be
+ * collecting page-table changes, and Xen must see the tables as they are.
+ */
+static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned int first,
+			 unsigned int count)
+{
+	struct pte_finder finder = { .view = view, .page = first };
+	unsigned long seq;
+	int err;
+
+	mmap_assert_locked(mm);
+	err = apply_to_page_range(mm, view_start(view) + ((unsigned long)first << PAGE_SHIFT),
+				  (unsigned long)count << PAGE_SHIFT, find_pte, &finder);
+	if (err)
+		return err;
+
+	for (;;) {
+		/* No entry may come while the core kernel believes that none is there. */
+		seq = mmu_interval_read_begin(&view->notifier);
+		mutex_lock(&view->lock);
+		if (!mmu_interval_read_retry(&view->notifier, seq))
+			break;
+		mutex_unlock(&view->lock);
+	}
+	err = gntdev_grants_map_ptes(view->range->refs + first, view->ptes + first,
+				     view->handles + first, count, view->readonly);
+	mutex_unlock(&view->lock);
+	return err;
+}
+
+/* Makes a view at the place of @vma, nothing of it mapped. The caller holds mmap_lock to write. */
+static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gntdev_range *range,
+					  struct gntdev_mapping *mapping)
+{
+	unsigned int count = mapping->count;
+	struct gntdev_pv_view *view;
+	int err;
+
+	view = kvmalloc(size_add(struct_size(view, ptes, count),
+				 array_size(count, sizeof(grant_handle_t))),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!view)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&view->vmas);
+	view->range = range;
+	view->mapping = mapping;
+	mutex_init(&view->lock);
+	view->readonly = !(vma->vm_flags & VM_WRITE);
+	view->handles = (grant_handle_t *)&view->ptes[count];
+	memset32(view->handles, INVALID_GRANT_HANDLE, count);
+
+	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
+						  vma->vm_end - vma->vm_start, &view_notifier_ops);
+	if (err) {
+		kvfree(view);
+		/* The first notifier of a process gives way to signals. The system call does not. */
+		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
+	}
+	return view;
+}
+
+static void view_destroy(struct gntdev_pv_view *view)
+{
+	mmu_interval_notifier_remove(&view->notifier);
+	/*
+	 * The notifier has unmapped the entries before the core kernel dropped them. Except where a
+	 * mapping fails half-way: then the entries, if any, are still there.
+	 */
+	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->mapping->count);
+	mutex_destroy(&view->lock);
+	kvfree(view);
+}
+
+/**
+ * gntdev_pv_map() - make a view of a range
+ * @vma:   the new mapping of the whole range
+ * @range: the range, which the caller uses for the view, and whose lock it holds
+ *
+ * Return: as gntdev_mmap().
+ */
+int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
+{
+	struct gntdev_mapping *mapping;
+	struct gntdev_pv_view *view;
+	bool fresh;
+	int err;
+
+	mapping = gntdev_range_prepare(range, vma->vm_flags & VM_WRITE, &fresh);
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
+
+	view = view_create(vma, range, mapping);
+	if (IS_ERR(view)) {
+		err = PTR_ERR(view);
+		goto err_mapping;
+	}
+
+	/* A PROT_NONE mapping has no entries: Xen's would let the process read. */
+	if (vma->vm_flags & (VM_READ | VM_WRITE)) {
+		err = view_populate(view, vma->vm_mm, 0, mapping->count);
+		if (err)
+			goto err_view;
+	}
+	if (fresh) {
+		err = gntdev_mapping_map(mapping, range->refs);
+		if (err)
+			goto err_view;
+	}
+
+	range->mapping = mapping;
+	/* Xen's entries do not allow execution. A forked child would have none at all. */
+	vm_flags_set(vma, VM_DONTCOPY);
+	vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
+	vma->vm_private_data = view;
+	return 0;
+
+err_view:
+	view_destroy(view);
+err_mapping:
+	if (fresh)
+		gntdev_mapping_free(mapping);
+	return err;
+}
+
+static void view_release(struct kref *ref)
+{
+	struct gntdev_pv_view *view = container_of(ref, struct gntdev_pv_view, vmas);
+	struct gntdev_range *range = view->range;
+
+	view_destroy(view);
+	gntdev_range_unuse(range);
+}
+
+/*
+ * A VMA was copied. In a fork (possible after MADV_DOFORK) the child gets no view, and SIGBUS on
+ * access. In an mremap() the two share the view until ->mremap, or until it fails.
+ */
+static void pv_open(struct vm_area_struct *vma)
+{
+	struct gntdev_pv_view *view = vma->vm_private_data;
+
+	if (!view)
+		return;
+	if (vma->vm_mm == current->mm)
+		kref_get(&view->vmas);
+	else
+		vma->vm_private_data = NULL;
+}
+
+/* The VMA is at its new place, its entries were given back: a view is made here, still empty. */
+static int pv_mremap(struct vm_area_struct *vma)
+{
+	struct gntdev_pv_view *old = vma->vm_private_data, *view;
+
+	if (!old)
+		return 0;
+	view = view_create(vma, old->range, old->mapping);
+	if (IS_ERR(view))
+		return PTR_ERR(view) == -ERESTARTNOINTR ? -EINTR : PTR_ERR(view);
+	gntdev_range_use_again(old->range);
+	vma->vm_private_data = view;
+	kref_put(&old->vmas, view_release);
+	return 0;
+}
+
+static void pv_close(struct vm_area_struct *vma)
+{
+	struct gntdev_pv_view *view = vma->vm_private_data;
+
+	if (view)
+		kref_put(&view->vmas, view_release);
+}
+
+static vm_fault_t pv_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct gntdev_pv_view *view = vma->vm_private_data;
+	unsigned long page = vmf->pgoff - vma->vm_pgoff;
+
+	/* A forked child has no view; after an mremap() that failed, it is at the other place. */
+	if (!view || view_start(view) != vma->vm_start || page >= view->mapping->count)
+		return VM_FAULT_SIGBUS;
+
+	switch (view_populate(view, vma->vm_mm, page, 1)) {
+	case 0:
+		return VM_FAULT_NOPAGE;
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+/* Xen does not let the kernel edit the entry of a grant: what a view allows stays as it is. */
+static int pv_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+		       unsigned long flags)
+{
+	return (flags ^ vma->vm_flags) & VM_ACCESS_FLAGS ? -EACCES : 0;
+}
+
+static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned long address)
+{
+	struct gntdev_pv_view *view = vma->vm_private_data;
+	unsigned long page = (address - vma->vm_start) >> PAGE_SHIFT;
+
+	/*
+	 * Who asks while mmap_lock is held to write wants to edit the entry, and no notifier was
+	 * called: /proc/PID/clear_refs clears the accessed bit of whatever has a page. Xen refuses
+	 * that for a foreign frame, and the kernel would die of it. Readers, get_user_pages() among
+	 * them, hold mmap_lock to read.
+	 */
+	if (!view || gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
+	    page >= view->mapping->count)
+		return NULL;
+	return view->mapping->pages[page];
+}
+
+const struct vm_operations_struct gntdev_pv_vm_ops = {
+	.open = pv_open,
+	.close = pv_close,
+	.may_split = gntdev_vma_may_split,
+	.mremap = pv_mremap,
+	.mprotect = pv_mprotect,
+	.fault = pv_fault,
+	.find_special_page = pv_find_special_page,
+};
