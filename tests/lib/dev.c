@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE
+#include "dev.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "t.h"
+
+int dev_open(void)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		t_bail("%s: %s", DEVICE, strerror(errno));
+	return fd;
+}
+
+int dev_map(int fd, const struct ioctl_gntdev_grant_ref *refs, unsigned int count,
+	    uint64_t *index)
+{
+	struct ioctl_gntdev_map_grant_ref *map;
+	int err;
+
+	map = calloc(1, sizeof(*map) + count * sizeof(*refs));
+	if (!map)
+		t_bail("no memory for %u references", count);
+	map->count = count;
+	/* M4: the library leaves it as it is. */
+	map->pad = 0xdeadbeef;
+	map->index = 0x5555555555555555;
+	memcpy(map->refs, refs, count * sizeof(*refs));
+	err = ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, map) < 0 ? errno : 0;
+	if (!err)
+		*index = map->index;
+	free(map);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int dev_map_fake(int fd, unsigned int count, uint64_t *index)
+{
+	struct ioctl_gntdev_grant_ref *refs = calloc(count + 1, sizeof(*refs));
+	int err;
+
+	if (!refs)
+		t_bail("no memory for %u references", count);
+	for (unsigned int i = 0; i < count; i++)
+		refs[i] = (struct ioctl_gntdev_grant_ref){ NO_DOMAIN, i };
+	err = dev_map(fd, refs, count, index) ? errno : 0;
+	free(refs);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int dev_unmap(int fd, uint64_t index, unsigned int count)
+{
+	struct ioctl_gntdev_unmap_grant_ref unmap = {
+		.index = index, .count = count, .pad = 0xdeadbeef,
+	};
+
+	return ioctl(fd, IOCTL_GNTDEV_UNMAP_GRANT_REF, &unmap);
+}
+
+int dev_offset(int fd, const void *address, uint64_t *index, unsigned int *count)
+{
+	struct ioctl_gntdev_get_offset_for_vaddr get = {
+		.vaddr = (uintptr_t)address,
+		.offset = 0x5555555555555555, .count = 0x55555555, .pad = 0xdeadbeef,
+	};
+
+	if (ioctl(fd, IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR, &get) < 0)
+		return -1;
+	*index = get.offset;
+	*count = get.count;
+	return 0;
+}
+
+int dev_max(int fd, unsigned int count)
+{
+	struct ioctl_gntdev_set_max_grants max = { .count = count };
+
+	return ioctl(fd, IOCTL_GNTDEV_SET_MAX_GRANTS, &max);
+}
+
+int dev_notify(int fd, uint64_t index, unsigned int action, unsigned int port)
+{
+	struct ioctl_gntdev_unmap_notify notify = {
+		.index = index, .action = action, .event_channel_port = port,
+	};
+
+	return ioctl(fd, IOCTL_GNTDEV_SET_UNMAP_NOTIFY, &notify);
+}
+
+void *dev_mmap(int fd, uint64_t index, unsigned int count, int prot)
+{
+	return mmap(NULL, count * PAGE, prot, MAP_SHARED, fd, index);
+}
+
+int dev_munmap(void *address, unsigned int count)
+{
+	return munmap(address, count * PAGE);
+}

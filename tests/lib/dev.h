@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The calls of /dev/xen/gntdev, each as a function that returns -1 and sets errno. */
+#ifndef TESTS_LIB_DEV_H
+#define TESTS_LIB_DEV_H
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include <xen/gntdev.h>
+
+#define DEVICE "/dev/xen/gntdev"
+
+#define RO PROT_READ
+#define RW (PROT_READ | PROT_WRITE)
+
+/* Nothing answers here: a domain that does not exist, below the reserved domids. */
+#define NO_DOMAIN 31007
+
+/* A new instance; ends the test if it cannot be had. */
+int dev_open(void);
+int dev_map(int fd, const struct ioctl_gntdev_grant_ref *refs, unsigned int count,
+	    uint64_t *index);
+/* The same for @count references that nobody granted. */
+int dev_map_fake(int fd, unsigned int count, uint64_t *index);
+int dev_unmap(int fd, uint64_t index, unsigned int count);
+/* @index, @count: where to put the answer */
+int dev_offset(int fd, const void *address, uint64_t *index, unsigned int *count);
+int dev_max(int fd, unsigned int count);
+int dev_notify(int fd, uint64_t index, unsigned int action, unsigned int port);
+void *dev_mmap(int fd, uint64_t index, unsigned int count, int prot);
+int dev_munmap(void *address, unsigned int count);
+
+#endif

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The other domain: grants pages, and has event channels, for a test that runs elsewhere.
+ *
+ * A test writes its question to VM_MEET/peer-DOMID/question, the answer comes at .../answer:
+ *
+ *   hello                     forget all that was before
+ *   make N WRITABLE DOMID     LOT and the references, as FIRST+LENGTH or FIRST-LENGTH
+ *   free LOT                  how many Xen still held
+ *   revoke LOT PAGE           the same, of one page
+ *   peek LOT PAGE OFFSET      the byte
+ *   poke LOT PAGE OFFSET BYTE
+ *   fill LOT SEED             a pattern into every page
+ *   bad LOT SEED              how many pages do not have that pattern
+ *   offer DOMID               CHANNEL and its port, which DOMID may bind to
+ *   events CHANNEL            how many came by now
+ *   await CHANNEL N MS        1 when N came, 0 when they did not in time
+ *   withdraw CHANNEL
+ *   arm CHANNEL LOT           free LOT as soon as the next event comes
+ *   held DOMID                in dom0: its grants that Xen says are mapped, REF:MAPPINGS
+ *   quit
+ *
+ * "error TEXT" is the answer of one that cannot be done. Only one test at a time.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/lot.h"
+#include "lib/oracle.h"
+#include "lib/store.h"
+#include "lib/t.h"
+
+#define LOTS 64
+#define CHANNELS 64
+
+static struct {
+	struct lot *lot;
+	/* What the early end that "arm" asked for found. */
+	bool ended;
+	unsigned int deferred;
+} lots[LOTS];
+
+static struct {
+	bool open;
+	struct far_end far;
+	unsigned int armed_lot; /* + 1 */
+} channels[CHANNELS];
+
+static char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static char *text(const char *fmt, ...)
+{
+	va_list args;
+	char *made;
+
+	va_start(args, fmt);
+	if (vasprintf(&made, fmt, args) < 0)
+		made = NULL;
+	va_end(args);
+	return made;
+}
+
+static void forget(void)
+{
+	for (unsigned int i = 0; i < LOTS; i++) {
+		if (lots[i].lot)
+			lot_free(lots[i].lot);
+		memset(&lots[i], 0, sizeof(lots[i]));
+	}
+	for (unsigned int i = 0; i < CHANNELS; i++) {
+		if (channels[i].open)
+			far_close(&channels[i].far);
+		memset(&channels[i], 0, sizeof(channels[i]));
+	}
+}
+
+static char *make(unsigned int n, bool writable, unsigned int domid)
+{
+	uint32_t *refs = calloc(n, sizeof(*refs));
+	unsigned int slot = 0;
+	char *answer;
+	size_t size;
+	FILE *out;
+
+	while (slot < LOTS && (lots[slot].lot || lots[slot].ended))
+		slot++;
+	if (slot == LOTS)
+		return text("error too many lots");
+	lots[slot].lot = lot_make(n, writable, domid, refs);
+	if (!lots[slot].lot)
+		return text("error cannot grant %u pages: %s", n, strerror(errno));
+	out = open_memstream(&answer, &size);
+	fprintf(out, "%u", slot);
+	for (unsigned int i = 0, length; i < n; i += length) {
+		int step = i + 1 < n && refs[i + 1] == refs[i] - 1 ? -1 : 1;
+
+		length = 1;
+		while (i + length < n && refs[i + length] == refs[i] + step * length)
+			length++;
+		fprintf(out, " %u%c%u", refs[i], step < 0 ? '-' : '+', length);
+	}
+	fclose(out);
+	free(refs);
+	return answer;
+}
+
+static char *answer_lot(const char *verb, unsigned int id, const unsigned int *args)
+{
+	struct lot *lot;
+	uint8_t *page;
+	unsigned int deferred;
+
+	if (id >= LOTS || (!lots[id].lot && !lots[id].ended))
+		return text("error no such lot");
+	lot = lots[id].lot;
+	if (!strcmp(verb, "free")) {
+		deferred = lot ? lot_free(lot) : lots[id].deferred;
+		memset(&lots[id], 0, sizeof(lots[id]));
+		return text("%u", deferred);
+	}
+	if (!lot)
+		return text("error the lot has ended");
+	if (!strcmp(verb, "revoke"))
+		return text("%u", lot_revoke(lot, args[0]));
+	if (!strcmp(verb, "fill")) {
+		lot_fill(lot, args[0]);
+		return text("0");
+	}
+	if (!strcmp(verb, "bad"))
+		return text("%u", lot_bad(lot, args[0]));
+	page = lot_page(lot, args[0]);
+	if (!page || args[1] >= PAGE)
+		return text("error no such page");
+	if (!strcmp(verb, "peek"))
+		return text("%u", page[args[1]]);
+	page[args[1]] = args[2];
+	return text("0");
+}
+
+static char *offer(unsigned int domid)
+{
+	unsigned int slot = 0;
+
+	while (slot < CHANNELS && channels[slot].open)
+		slot++;
+	if (slot == CHANNELS)
+		return text("error too many channels");
+	if (far_open(&channels[slot].far, domid))
+		return text("error cannot make an event channel: %s", strerror(errno));
+	channels[slot].open = true;
+	channels[slot].armed_lot = 0;
+	return text("%u %u", slot, channels[slot].far.port);
+}
+
+static char *answer_channel(const char *verb, unsigned int id, const unsigned int *args)
+{
+	struct far_end *far;
+
+	if (id >= CHANNELS || !channels[id].open)
+		return text("error no such channel");
+	far = &channels[id].far;
+	if (!strcmp(verb, "events"))
+		return text("%u", far_events(far));
+	if (!strcmp(verb, "withdraw")) {
+		far_close(far);
+		channels[id].open = false;
+		return text("0");
+	}
+	if (!strcmp(verb, "arm")) {
+		channels[id].armed_lot = args[0] + 1;
+		return text("0");
+	}
+	return text("%u", far_wait(far, args[0], args[1]));
+}
+
+/* Waits for a question, and does what "arm" asked for when its event comes. */
+static void wait_for_work(void)
+{
+	struct pollfd fds[CHANNELS + 1] = { { .fd = store_fd(), .events = POLLIN } };
+	unsigned int who[CHANNELS + 1], n = 1;
+
+	if (store_wait(0))
+		return;
+	for (unsigned int i = 0; i < CHANNELS; i++) {
+		if (!channels[i].open || !channels[i].armed_lot)
+			continue;
+		who[n] = i;
+		fds[n++] = (struct pollfd){ .fd = channels[i].far.fd, .events = POLLIN };
+	}
+	poll(fds, n, -1);
+	for (unsigned int i = 1; i < n; i++) {
+		unsigned int id = channels[who[i]].armed_lot - 1;
+
+		if (!fds[i].revents || id >= LOTS || !lots[id].lot)
+			continue;
+		lots[id].deferred = lot_free(lots[id].lot);
+		lots[id].lot = NULL;
+		lots[id].ended = true;
+		channels[who[i]].armed_lot = 0;
+	}
+	store_wait(0);
+}
+
+static char *answer(const char *question)
+{
+	unsigned int args[4] = { 0 };
+	char verb[16];
+	char *held;
+
+	if (sscanf(question, "%15s %u %u %u %u", verb, &args[0], &args[1], &args[2], &args[3]) < 1)
+		return text("error what?");
+	if (!strcmp(verb, "hello")) {
+		forget();
+		return text("hello");
+	}
+	if (!strcmp(verb, "quit"))
+		return text("bye");
+	if (!strcmp(verb, "make"))
+		return make(args[0], args[1], args[2]);
+	if (!strcmp(verb, "offer"))
+		return offer(args[0]);
+	if (!strcmp(verb, "held")) {
+		held = oracle_held(args[0]);
+		return held ? held : text("error Xen cannot be asked");
+	}
+	if (strstr("free revoke peek poke fill bad", verb))
+		return answer_lot(verb, args[0], args + 1);
+	if (strstr("events await withdraw arm", verb))
+		return answer_channel(verb, args[0], args + 1);
+	return text("error what is %s?", verb);
+}
+
+int main(int argc, char **argv)
+{
+	const char *meet = getenv("VM_MEET"), *domid = getenv("VM_DOMID");
+	char question[128], reply[128], tag[STORE_TAG] = "";
+	bool quit = false;
+
+	if (!meet || !domid || store_open()) {
+		fprintf(stderr, "peer: needs VM_MEET, VM_DOMID and xenstore\n");
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 3 && !strcmp(argv[1], "--quit")) {
+		/* Told from dom0, which knows where the peer is. */
+		snprintf(question, sizeof(question), "%s/peer-%s/question", meet, argv[2]);
+		return store_send(question, "quit", "quit") ? 1 : 0;
+	}
+	snprintf(question, sizeof(question), "%s/peer-%s/question", meet, domid);
+	snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, domid);
+	store_watch(question);
+	while (!quit) {
+		char *asked = store_receive(question, tag, NULL), *said;
+
+		if (!asked) {
+			wait_for_work();
+			continue;
+		}
+		quit = !strcmp(asked, "quit");
+		said = answer(asked);
+		if (store_send(reply, tag, said))
+			fprintf(stderr, "peer: cannot answer %s\n", asked);
+		free(said);
+		free(asked);
+	}
+	store_remove(question);
+	forget();
+	return 0;
+}
