@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,10 @@
 #include "wire.h"
 
 #define WORKDIR "/work"
+#define REQUESTS "vm/run"
+
+/* The requests that are being served, by number: vm-exec's process id. */
+static bool served[1 << 16];
 
 static void send_packet(struct libxenvchan *vchan, uint32_t type, const void *bytes, uint32_t length)
 {
@@ -124,7 +129,7 @@ static void drain_output(struct libxenvchan *vchan, int output)
 }
 
 /* Runs one command, whose process this is. */
-static void serve(const char *id)
+static void serve(long id)
 {
 	struct libxenvchan *vchan;
 	struct packet packet;
@@ -135,7 +140,7 @@ static void serve(const char *id)
 	unsigned char code;
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "data/vm/%s", id);
+	snprintf(path, sizeof(path), "data/vm/%ld", id);
 	vchan = libxenvchan_server_init(NULL, 0, path, 1024, 8192);
 	if (!vchan)
 		err(1, "vchan %s", path);
@@ -192,35 +197,45 @@ static void serve(const char *id)
 	exit(0);
 }
 
+/* Serves what is asked for and was not before; an event can come twice. */
+static void look_for_requests(struct xs_handle *store)
+{
+	static bool asked[sizeof(served)];
+	unsigned int count;
+	char **requests = xs_directory(store, XBT_NULL, REQUESTS, &count);
+
+	memset(asked, 0, sizeof(asked));
+	for (unsigned int i = 0; requests && i < count; i++) {
+		long id = atol(requests[i]);
+
+		if (id <= 0 || id >= (long)sizeof(served))
+			continue;
+		asked[id] = true;
+		if (!served[id] && !fork())
+			serve(id);
+	}
+	memcpy(served, asked, sizeof(served));
+	free(requests);
+}
+
 int main(void)
 {
 	struct xs_handle *store = xs_open(0);
-	char last[32] = "";
 
 	if (!store)
 		err(1, "xenstore");
-	if (!xs_watch(store, "vm/run", "run"))
-		err(1, "watching vm/run");
-	if (!xs_write(store, XBT_NULL, "data/vm/up", "1", 1))
-		err(1, "writing data/vm/up");
+	if (!xs_watch(store, REQUESTS, ""))
+		err(1, "watching " REQUESTS);
 	/* Whose parent ends becomes a child of this process, and nobody waits for it. */
 	signal(SIGCHLD, SIG_IGN);
+	/* The watch makes a first event by itself. */
 	for (;;) {
-		unsigned int count, length;
+		unsigned int count;
 		char **event = xs_read_watch(store, &count);
-		char *id, *value;
 
 		if (!event)
 			err(1, "xenstore");
-		id = strrchr(event[XS_WATCH_PATH], '/') + 1;
-		value = xs_read(store, XBT_NULL, event[XS_WATCH_PATH], &length);
-		/* A node's event can come twice, and comes for its parent, too. */
-		if (value && length && strcmp(id, last)) {
-			snprintf(last, sizeof(last), "%s", id);
-			if (!fork())
-				serve(id);
-		}
-		free(value);
 		free(event);
+		look_for_requests(store);
 	}
 }
