@@ -24,7 +24,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 /* There mmap_lock is an rwbase_rt, which tells this itself. */
 #define gntdev_rwsem_is_write_locked(sem)	rw_base_is_write_locked(&(sem)->rwbase)
 #else
-/* RWSEM_WRITER_LOCKED; in linux/rwsem.h since 6.9, in kernel/locking/rwsem.c with the same value before. */
+/* RWSEM_WRITER_LOCKED: in linux/rwsem.h since 6.9, private to the lock with this value before. */
 #define gntdev_rwsem_is_write_locked(sem)	(atomic_long_read(&(sem)->count) & 1UL)
 #endif
 

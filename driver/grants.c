@@ -39,7 +39,7 @@
 #define SMALL_BATCH	8
 
 /* Bit 9 of the page-table entry, _PAGE_SPECIAL: the first of those that Xen leaves to the guest. */
-#define GNTMAP_pte_special	(1 << _GNTMAP_guest_avail0)
+#define GNTMAP_pte_special	BIT(_GNTMAP_guest_avail0)
 
 union batch {
 	struct gnttab_map_grant_ref map[BATCH];
@@ -214,20 +214,20 @@ static int take_handles(const struct gnttab_map_grant_ref *ops, grant_handle_t *
 static int map_refs_noted(struct gnttab_map_grant_ref *ops, struct page **pages,
 			  grant_handle_t *handles, unsigned int count)
 {
-	int err = gnttab_map_refs(ops, NULL, pages, count);
+	int failed = gnttab_map_refs(ops, NULL, pages, count);
 
 	/* A batch that Xen did not look at has mapped nothing: every status is still positive. */
-	return take_handles(ops, handles, count) ?: err;
+	return take_handles(ops, handles, count) ?: failed;
 }
 
 /* One batch in an x86 auto-translated domain, where there is no p2m to keep. */
 static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
 			  grant_handle_t *handles, unsigned int count)
 {
-	int err = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, count);
+	int failed = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, count);
+	int err = take_handles(ops, handles, count);
 	unsigned int i;
 
-	err = take_handles(ops, handles, count) ?: err;
 	for (i = 0; i < count; i++) {
 		struct xen_page_foreign *foreign;
 
@@ -239,7 +239,7 @@ static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
 		foreign->domid = ops[i].dom;
 		foreign->gref = ops[i].ref;
 	}
-	return err;
+	return err ?: failed;
 }
 
 /* Unmaps the pages that a failed gntdev_grants_map() had mapped already. */
@@ -369,7 +369,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 	u32 flags = GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte |
 		    GNTMAP_pte_special | (readonly ? GNTMAP_readonly : 0);
 	unsigned int start, end, n;
-	int err = 0;
+	int err = 0, failed;
 
 	for (end = 0; end < count && !err; ) {
 		struct gnttab_map_grant_ref *ops;
@@ -390,8 +390,8 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 			gnttab_set_map_op(&ops[n], ptes[end], flags, refs[end].ref,
 					  to_domid(refs[end].domid));
 		}
-		err = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
-		err = take_handles(ops, handles + start, n) ?: err;
+		failed = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
+		err = take_handles(ops, handles + start, n) ?: failed;
 		put_cpu_ptr(batches);
 	}
 

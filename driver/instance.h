@@ -24,9 +24,9 @@
  */
 struct gntdev_instance {
 	struct kref ref;
-	spinlock_t lock;
+	spinlock_t lock;		/* look-ups in the table */
 	struct gntdev_table table;
-	struct mutex ports_lock;
+	struct mutex ports_lock;	/* sleeps in the event channel code */
 	struct xarray ports;
 };
 

@@ -22,8 +22,8 @@ struct ioctl_gntdev_grant_ref;
  * @readonly: mapped without write access
  * @pages:    the pages; NULL once unmapped
  *
- * Views (a VMA, a dma-buf) share a mapping. When the last of them goes, the mapping leaves its range
- * and unmaps itself, except pages that the kernel still uses; those follow one by one.
+ * Views (a VMA, a dma-buf) share a mapping. When the last of them goes, the mapping leaves its
+ * range and unmaps itself, except pages that the kernel still uses; those follow one by one.
  */
 struct gntdev_mapping {
 	struct gntdev_notify *notify;

@@ -32,7 +32,7 @@ struct gntdev_range {
 	bool registered;
 	bool gone;
 	struct gntdev_instance *instance;
-	struct mutex lock;
+	struct mutex lock;		/* held while the range is being mapped */
 	struct gntdev_mapping *mapping;
 	struct gntdev_notify *notify;
 	struct ioctl_gntdev_grant_ref refs[];

@@ -71,12 +71,13 @@ static struct gntdev_slot *lowest_gap(const struct gntdev_table *table, unsigned
 	for (;;) {
 		struct gntdev_slot *left = to_slot(slot->node.rb_left);
 
-		if (left && left->max_gap >= count)
+		if (left && left->max_gap >= count) {
 			slot = left;
-		else if (slot->gap >= count)
+			continue;
+		}
+		if (slot->gap >= count)
 			return slot;
-		else
-			slot = to_slot(slot->node.rb_right);
+		slot = to_slot(slot->node.rb_right);
 	}
 }
 

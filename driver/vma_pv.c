@@ -38,7 +38,7 @@
  * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
  * @range:    the range, of which the view is a user
  * @mapping:  the range's mapping, there as long as the view
- * @lock:     protects @handles. Taken inside the MMU notifiers: allocate nothing under it
+ * @lock:     protects @handles; nothing may be allocated under it
  * @readonly: the entries do not allow writing
  * @ptes:     machine address of each entry; a page table stays while the VMA does
  * @handles:  Xen's handle for each entry, INVALID_GRANT_HANDLE while it is not mapped
@@ -48,7 +48,7 @@ struct gntdev_pv_view {
 	struct kref vmas;
 	struct gntdev_range *range;
 	struct gntdev_mapping *mapping;
-	struct mutex lock;
+	struct mutex lock;		/* taken inside the MMU notifiers */
 	bool readonly;
 	grant_handle_t *handles;
 	u64 ptes[];
@@ -159,7 +159,7 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 						  vma->vm_end - vma->vm_start, &view_notifier_ops);
 	if (err) {
 		kvfree(view);
-		/* The first notifier of a process gives way to signals. The system call does not. */
+		/* A process's first notifier gives way to signals; the system call does not. */
 		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
 	}
 	return view;
