@@ -21,6 +21,8 @@
  *   quit
  *
  * "error TEXT" is the answer of one that cannot be done. Only one test at a time.
+ *
+ * peer --hello DOMID and peer --quit DOMID ask just that, and wait for the answer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -239,7 +241,7 @@ static char *answer(const char *question)
 int main(int argc, char **argv)
 {
 	const char *meet = getenv("VM_MEET"), *domid = getenv("VM_DOMID");
-	char question[128], reply[128], tag[STORE_TAG] = "";
+	char question[128], reply[128], tag[STORE_TAG] = "", found[STORE_TAG] = "";
 	bool quit = false;
 
 	if (!meet || !domid || store_open()) {
@@ -247,10 +249,19 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (argc == 3 && !strcmp(argv[1], "--quit")) {
-		/* Told from dom0, which knows where the peer is. */
+	if (argc == 3 && (!strcmp(argv[1], "--hello") || !strcmp(argv[1], "--quit"))) {
+		/* Told to the peer in the domain of that number; waits for its answer. */
+		t_start();
 		snprintf(question, sizeof(question), "%s/peer-%s/question", meet, argv[2]);
-		return store_send(question, "quit", "quit") ? 1 : 0;
+		snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, argv[2]);
+		snprintf(tag, sizeof(tag), "%s.%d", argv[1] + 2, getpid());
+		store_watch(reply);
+		if (store_send(question, tag, argv[1] + 2))
+			return 1;
+		while (!store_receive(reply, found, tag))
+			if (!store_wait(T_PATIENCE_MS))
+				t_bail("the peer in domain %s does not answer", argv[2]);
+		return 0;
 	}
 	snprintf(question, sizeof(question), "%s/peer-%s/question", meet, domid);
 	snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, domid);
