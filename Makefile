@@ -1,21 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0
-# gntdev: the Xen grant device for Linux
+# gntdev: the Xen grant device for Linux. `make help` tells what can be made.
 
 KERNEL ?= 6.1
+DRIVER ?= ours
 CACHE := $(or $(GNTDEV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gntdev)
 BUILD := build/$(KERNEL)
 KDIR ?= $(CACHE)/$(KERNEL)/headers
 
-DRIVER := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
+SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
+
+.PHONY: help
+help:
+	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
+	@echo "make check     all tests, on a Xen host of their own   (KERNEL=6.1|6.12)"
+	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
+	@echo "make lint      check what needs no Xen, coding style included"
+	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
+
+.PHONY: demo
+demo: setup
+	@demo/run
+
+.PHONY: check
+check: setup
+	@tests/check --kernel $(KERNEL) --driver $(DRIVER)
+
+.PHONY: lint
+lint: setup
+	@tests/static --lint
+
+# The packages of Debian that the other targets need. Says so when it installs one.
+.PHONY: setup
+setup:
+	@vm/setup
 
 .PHONY: module
 module: $(BUILD)/xen-gntdev.ko
 
-# The module is built beside the sources, so that one tree can serve several kernels.
-$(BUILD)/xen-gntdev.ko: $(DRIVER)
+# Built beside the sources, so that one tree serves several kernels.
+$(BUILD)/xen-gntdev.ko: $(SOURCES)
 	@mkdir -p $(BUILD)/tree/driver $(BUILD)/tree/include/uapi/xen
 	@[ "$(origin KDIR)" != file ] || vm/fetch $(KERNEL)
 	@cp -u driver/*.[ch] driver/Kbuild $(BUILD)/tree/driver/
 	@cp -u include/uapi/xen/gntdev.h $(BUILD)/tree/include/uapi/xen/
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	@$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	@cp $(BUILD)/tree/driver/xen-gntdev.ko $@
+
+.PHONY: clean
+clean:
+	rm -rf build
