@@ -22,7 +22,9 @@ static void sizes(int fd)
 		if (!check("V4", mapping != MAP_FAILED, "%u pages: mmap", n))
 			goto next;
 		check_eq("V4", mapping_bad(mapping, n, i), 0, "%u pages: show what was granted", n);
-		check("V4", xen_holds(grants) >= n, "%u pages: Xen holds them while mapped", n);
+		/* Xen's list goes over a serial line: not for hundreds of pages. */
+		if (n < 100)
+			check("V4", xen_holds(grants) >= n, "%u pages: Xen holds them while mapped", n);
 		mapping_fill(mapping, n, i + 100);
 		check_eq("V4", grants_bad(grants, i + 100), 0,
 			 "%u pages: the granter sees what was written", n);

@@ -63,6 +63,7 @@ int main(void)
 	    mmap(mapping + 2 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	try("mremap of other memory onto the middle",
 	    mremap(free_room, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, mapping + 2 * PAGE));
+	try("remap_file_pages of a part", remap_file_pages(mapping, PAGE, 0, index / PAGE + 1, 0));
 	check_errnos("V5", madvise(mapping + PAGE, PAGE, MADV_DONTFORK), errnos(EINVAL, 0),
 		     "madvise that would split it, where it would");
 	check("V5", whole(), "madvise that would split it: nothing changed");
@@ -79,6 +80,16 @@ int main(void)
 	check_eq("V5", grants_bad(grants, 8), 0, "which is not the granter's");
 	check_ok("V5", dev_unmap(fd, index, N), "the range can go");
 	munmap(mapping, N * PAGE);
+
+	/* The same range again over its own mapping: first the old one goes, then the new comes. */
+	dev_map(fd, grants->refs, N, &index);
+	mapping = dev_mmap(fd, index, N, RW);
+	check_ok("V5", (long)mmap(mapping, N * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, index),
+		 "MAP_FIXED of the range over its own mapping");
+	check("V5", whole(), "shows the pages");
+	check_ok("V5", munmap(mapping, N * PAGE), "munmap");
+	check_eq("V5", xen_holds(grants), 0, "and Xen holds nothing");
+	check_ok("V5", dev_unmap(fd, index, N), "the range can go");
 
 	/* munmap of more than the mapping. */
 	dev_map(fd, grants->refs, N, &index);

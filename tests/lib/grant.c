@@ -278,7 +278,7 @@ unsigned int xen_holds(struct grants *grants)
 	else
 		held = ask(0, "held %u", granter_domid());
 	if (!held)
-		t_bail("xen-grants says nothing");
+		t_bail("Xen cannot be asked: %s", strerror(errno));
 	total = count_held(held, grants);
 	free(held);
 	return total;

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Memory of the kernel that many rounds use up, of things that work and of things that fail. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib/grant.h"
+
+#define N 16
+
+static struct grants *grants;
+static struct channel *channel;
+
+/* In KiB: what the kernel has for itself for good, and what is free. */
+static long meminfo(const char *name)
+{
+	char text[4096], *line;
+
+	t_read_file("/proc/meminfo", text, sizeof(text));
+	line = strstr(text, name);
+	return line ? atol(line + strlen(name)) : 0;
+}
+
+static void registered(void)
+{
+	uint64_t index;
+	int fd = dev_open();
+
+	for (int i = 0; i < 8000; i++) {
+		dev_map_fake(fd, 20, &index);
+		dev_notify(fd, index, UNMAP_NOTIFY_SEND_EVENT, channel->port);
+		/* Some are left for the close. */
+		if (i % 8)
+			dev_unmap(fd, index, 20);
+	}
+	close(fd);
+}
+
+static void mapped(void)
+{
+	uint64_t index;
+	void *mapping;
+	int fd = dev_open();
+
+	for (int i = 0; i < 300; i++) {
+		dev_map(fd, grants->refs, N, &index);
+		dev_notify(fd, index, UNMAP_NOTIFY_CLEAR_BYTE, 0);
+		mapping = dev_mmap(fd, index, N, RW);
+		if (mapping != MAP_FAILED)
+			dev_munmap(mapping, N);
+		mapping = dev_mmap(fd, index, N, RO);
+		if (mapping != MAP_FAILED)
+			dev_munmap(mapping, N);
+		if (i % 8)
+			dev_unmap(fd, index, N);
+	}
+	close(fd);
+}
+
+static void refused(void)
+{
+	struct ioctl_gntdev_grant_ref refs[N];
+	struct ioctl_gntdev_map_grant_ref *map;
+	void *mapping, *page;
+	uint64_t index;
+	int fd = dev_open();
+
+	page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = page;
+	memcpy(refs, grants->refs, sizeof(refs));
+	refs[N - 1].ref = 0x7fffffff;
+	for (int i = 0; i < 300; i++) {
+		mapping = MAP_FAILED;
+		if (!dev_map(fd, refs, N, &index)) {
+			mapping = dev_mmap(fd, index, N, RW);
+			dev_unmap(fd, index, N);
+		}
+		if (mapping != MAP_FAILED)
+			dev_munmap(mapping, N);
+		dev_map_fake(fd, 4000, &index);
+		dev_mmap(fd, index, 1, RW);
+		dev_unmap(fd, index, 1);
+		dev_unmap(fd, index, 4000);
+	}
+	mprotect(page, PAGE, RW);
+	map->count = 500;
+	mprotect(page, PAGE, PROT_READ);
+	for (int i = 0; i < 3000; i++) {
+		/* No index can be written; no array is there. */
+		ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, map);
+		ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, (char *)page + PAGE - 16);
+		dev_notify(fd, i * PAGE, UNMAP_NOTIFY_SEND_EVENT, channel->port);
+		dev_notify(fd, 0, UNMAP_NOTIFY_SEND_EVENT, 77777);
+	}
+	munmap(page, PAGE);
+	close(fd);
+}
+
+static void opened(void)
+{
+	uint64_t index;
+
+	for (int i = 0; i < 2000; i++) {
+		int fd = dev_open();
+
+		if (i % 2)
+			dev_map_fake(fd, 3, &index);
+		close(fd);
+	}
+}
+
+/* A leak shows every time; what else happens in the kernel does not. */
+static void leaks(void (*work)(void), const char *what)
+{
+	long slab = 0, free_memory = 0;
+
+	work();
+	for (int i = 0; i < 6; i++) {
+		slab = meminfo("SUnreclaim:");
+		free_memory = meminfo("MemFree:");
+		work();
+		slab = meminfo("SUnreclaim:") - slab;
+		free_memory -= meminfo("MemFree:");
+		if (slab < 200 && free_memory < 1500)
+			break;
+	}
+	check("A1", slab < 200, "%s: the kernel's objects are given back (%ld KiB more)", what, slab);
+	check("A1", free_memory < 1500, "%s: and its memory (%ld KiB less free)", what, free_memory);
+}
+
+int main(void)
+{
+	t_start();
+	grants = grants_make(N);
+	channel = channel_make();
+	leaks(registered, "8,000 ranges registered and removed");
+	leaks(mapped, "600 mappings");
+	leaks(refused, "calls that are refused");
+	leaks(opened, "2,000 instances");
+	check_eq("A2", xen_holds(grants), 0, "nothing stays mapped");
+	channel_free(channel);
+	check_eq("A2", grants_free(grants), 0, "the pages are free");
+	return t_done();
+}
