@@ -141,7 +141,7 @@ static void serve(long id)
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "data/vm/%ld", id);
-	vchan = libxenvchan_server_init(NULL, 0, path, 1024, 8192);
+	vchan = libxenvchan_server_init(NULL, 0, path, 1024, 32768);
 	if (!vchan)
 		err(1, "vchan %s", path);
 	vchan->blocking = 1;
