@@ -90,8 +90,8 @@ int main(void)
 		 ROUNDS);
 	check_eq("A2", xen_holds(grants), 0, "Xen holds nothing of them");
 	check("N4", channel_wait(channel, 1), "their events came");
-	check_eq("A2", rounds(with_threads, ROUNDS / 8), 0, "%u processes with three threads each",
-		 ROUNDS / 8);
+	check_eq("A2", rounds(with_threads, ROUNDS / 10), 0, "%u processes with three threads each",
+		 ROUNDS / 10);
 	check_eq("A2", xen_holds(grants), 0, "Xen holds nothing of them");
 	channel_free(channel);
 	check_eq("A2", grants_free(grants), 0, "the pages are free");

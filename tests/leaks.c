@@ -28,7 +28,7 @@ static void registered(void)
 	uint64_t index;
 	int fd = dev_open();
 
-	for (int i = 0; i < 8000; i++) {
+	for (int i = 0; i < 3000; i++) {
 		dev_map_fake(fd, 20, &index);
 		dev_notify(fd, index, UNMAP_NOTIFY_SEND_EVENT, channel->port);
 		/* Some are left for the close. */
@@ -44,7 +44,7 @@ static void mapped(void)
 	void *mapping;
 	int fd = dev_open();
 
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 120; i++) {
 		dev_map(fd, grants->refs, N, &index);
 		dev_notify(fd, index, UNMAP_NOTIFY_CLEAR_BYTE, 0);
 		mapping = dev_mmap(fd, index, N, RW);
@@ -71,7 +71,7 @@ static void refused(void)
 	map = page;
 	memcpy(refs, grants->refs, sizeof(refs));
 	refs[N - 1].ref = 0x7fffffff;
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 100; i++) {
 		mapping = MAP_FAILED;
 		if (!dev_map(fd, refs, N, &index)) {
 			mapping = dev_mmap(fd, index, N, RW);
@@ -87,7 +87,7 @@ static void refused(void)
 	mprotect(page, PAGE, RW);
 	map->count = 500;
 	mprotect(page, PAGE, PROT_READ);
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 1500; i++) {
 		/* No index can be written; no array is there. */
 		ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, map);
 		ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, (char *)page + PAGE - 16);
@@ -102,7 +102,7 @@ static void opened(void)
 {
 	uint64_t index;
 
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 1000; i++) {
 		int fd = dev_open();
 
 		if (i % 2)
@@ -117,17 +117,17 @@ static void leaks(void (*work)(void), const char *what)
 	long slab = 0, free_memory = 0;
 
 	work();
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 5; i++) {
 		slab = meminfo("SUnreclaim:");
 		free_memory = meminfo("MemFree:");
 		work();
 		slab = meminfo("SUnreclaim:") - slab;
 		free_memory -= meminfo("MemFree:");
-		if (slab < 200 && free_memory < 1500)
+		if (slab < 100 && free_memory < 450)
 			break;
 	}
-	check("A1", slab < 200, "%s: the kernel's objects are given back (%ld KiB more)", what, slab);
-	check("A1", free_memory < 1500, "%s: and its memory (%ld KiB less free)", what, free_memory);
+	check("A1", slab < 100, "%s: the kernel's objects are given back (%ld KiB more)", what, slab);
+	check("A1", free_memory < 450, "%s: and its memory (%ld KiB less free)", what, free_memory);
 }
 
 int main(void)
@@ -135,10 +135,10 @@ int main(void)
 	t_start();
 	grants = grants_make(N);
 	channel = channel_make();
-	leaks(registered, "8,000 ranges registered and removed");
-	leaks(mapped, "600 mappings");
+	leaks(registered, "3,000 ranges registered and removed");
+	leaks(mapped, "240 mappings");
 	leaks(refused, "calls that are refused");
-	leaks(opened, "2,000 instances");
+	leaks(opened, "1,000 instances");
 	check_eq("A2", xen_holds(grants), 0, "nothing stays mapped");
 	channel_free(channel);
 	check_eq("A2", grants_free(grants), 0, "the pages are free");

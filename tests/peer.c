@@ -18,12 +18,13 @@
  *   withdraw CHANNEL
  *   arm CHANNEL LOT           free LOT as soon as the next event comes
  *   held DOMID                in dom0: its grants that Xen says are mapped, REF:MAPPINGS
+ *   mapped                    in dom0: those of every domain, as lines dDOMID REF MAPPINGS
  *   quit
  *
  * "error TEXT" is the answer of one that cannot be done. Only one test at a time.
  *
- * peer --hello DOMID and peer --quit DOMID ask just that, and wait for the answer.
- * peer --mapped, in dom0, prints what grants Xen says are mapped: dDOMID REF MAPPINGS.
+ * peer --ask DOMID QUESTION asks the peer in another domain and prints its answer.
+ * peer --mapped, in dom0, prints the same as the question.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -232,6 +233,10 @@ static char *answer(const char *question)
 		held = oracle_held(args[0]);
 		return held ? held : text("error Xen cannot be asked");
 	}
+	if (!strcmp(verb, "mapped")) {
+		held = oracle_all();
+		return held ? held : text("error Xen cannot be asked");
+	}
 	if (strstr("free revoke peek poke fill bad", verb))
 		return answer_lot(verb, args[0], args + 1);
 	if (strstr("events await withdraw arm", verb))
@@ -259,19 +264,21 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (argc == 3 && (!strcmp(argv[1], "--hello") || !strcmp(argv[1], "--quit"))) {
-		/* Told to the peer in the domain of that number; waits for its answer. */
+	if (argc == 4 && !strcmp(argv[1], "--ask")) {
+		char *said;
+
 		t_start();
 		snprintf(question, sizeof(question), "%s/peer-%s/question", meet, argv[2]);
 		snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, argv[2]);
-		snprintf(tag, sizeof(tag), "%s.%d", argv[1] + 2, getpid());
+		snprintf(tag, sizeof(tag), "ask.%s.%d", domid, getpid());
 		store_watch(reply);
-		if (store_send(question, tag, argv[1] + 2))
+		if (store_send(question, tag, argv[3]))
 			return 1;
-		while (!store_receive(reply, found, tag))
-			if (!store_wait(T_PATIENCE_MS))
+		while (!(said = store_receive(reply, found, tag)))
+			if (!store_wait(2 * T_PATIENCE_MS))
 				t_bail("the peer in domain %s does not answer", argv[2]);
-		return 0;
+		printf("%s", said);
+		return !strncmp(said, "error ", 6);
 	}
 	snprintf(question, sizeof(question), "%s/peer-%s/question", meet, domid);
 	snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, domid);
