@@ -21,8 +21,9 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #endif
 
 #ifdef CONFIG_PREEMPT_RT
-/* There mmap_lock is an rwbase_rt, which tells this itself. */
-#define gntdev_rwsem_is_write_locked(sem)	rw_base_is_write_locked(&(sem)->rwbase)
+/* rw_base_is_write_locked(), which is there since 6.9. Not tried on such a kernel. */
+#define gntdev_rwsem_is_write_locked(sem)	\
+	(atomic_read(&(sem)->rwbase.readers) == WRITER_BIAS)
 #else
 /* RWSEM_WRITER_LOCKED: in linux/rwsem.h since 6.9, private to the lock with this value before. */
 #define gntdev_rwsem_is_write_locked(sem)	(atomic_long_read(&(sem)->count) & 1UL)

@@ -2,17 +2,17 @@
 /*
  * The only file that asks Xen to map and unmap grants.
  *
- * Hypercalls go out in batches of up to BATCH operations. Those that this file issues itself do not
- * sleep; their arguments stand in a buffer of the CPU, with preemption off, so that unmapping needs
- * no memory and may be done in an MMU notifier. Mapping into the kernel goes through
+ * Hypercalls go out in batches of up to BATCH operations. For unmapping, and for all that is done to
+ * page-table entries of processes, the operations stand in a buffer of the CPU, with preemption off,
+ * so that no memory is needed and an MMU notifier may do it. Mapping into the kernel goes through
  * gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of a PV domain and of
- * Arm). That one can sleep, and so gets a buffer of its own.
+ * Arm). That one can sleep, and so its operations stand elsewhere.
  *
  * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
- * gnttab_map_refs() would instead sleep for up to 32 s for each such page. In a PV domain the
- * entries of the process are mapped first, by a hypercall of this file; a page that is mapped once
- * cannot be paged out, so the kernel's mapping of it does not meet GNTST_eagain. Xen on Arm has no
- * paging.
+ * gnttab_map_refs() would instead sleep for up to 32 s for each such page. So in a PV domain the
+ * caller first maps the entries of the process, by a hypercall of this file. A page that is mapped
+ * once cannot be paged out, so the kernel's mapping of it does not meet GNTST_eagain. Xen on Arm
+ * has no paging.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -38,8 +38,15 @@
 /* Up to this many operations need no allocated buffer in gntdev_grants_map(). */
 #define SMALL_BATCH	8
 
-/* Bit 9 of the page-table entry, _PAGE_SPECIAL: the first of those that Xen leaves to the guest. */
-#define GNTMAP_pte_special	BIT(_GNTMAP_guest_avail0)
+#ifdef CONFIG_XEN_PV
+/*
+ * What Linux wants in the bits of a page-table entry that Xen leaves to the guest. Special makes
+ * the kernel ask vm_ops->find_special_page for the page. With soft-dirty the entry is what the
+ * kernel itself makes of it after a write fault: it finds nothing to add, and so never edits it.
+ */
+#define GNTMAP_pte_bits \
+	((((u32)(_PAGE_SPECIAL | _PAGE_SOFT_DIRTY)) >> _PAGE_BIT_SOFTW1) << _GNTMAP_guest_avail0)
+#endif
 
 union batch {
 	struct gnttab_map_grant_ref map[BATCH];
@@ -321,7 +328,8 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
  * @handles: their handles, all valid; set to INVALID_GRANT_HANDLE
  * @count:   how many
  *
- * Needs no memory. A refusal is a bug of this driver or of Xen, and warns.
+ * Needs no memory; may give way to other tasks between batches. A refusal is a bug of this driver
+ * or of Xen, and warns.
  */
 void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count)
 {
@@ -346,6 +354,7 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 			handles[i] = INVALID_GRANT_HANDLE;
 		}
 		put_cpu_ptr(batches);
+		cond_resched();
 	}
 }
 
@@ -358,8 +367,7 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
  * @count:    how many
  * @readonly: map without write access
  *
- * Does not sleep. The entries are marked special, so that the kernel asks
- * vm_ops->find_special_page for the page behind them instead of reading a foreign frame number.
+ * Allocates nothing; may give way to other tasks between batches.
  *
  * Return: 0, or an errno as gntdev_grants_map(), after which none of the entries is mapped.
  */
@@ -367,7 +375,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 			   grant_handle_t *handles, unsigned int count, bool readonly)
 {
 	u32 flags = GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte |
-		    GNTMAP_pte_special | (readonly ? GNTMAP_readonly : 0);
+		    GNTMAP_pte_bits | (readonly ? GNTMAP_readonly : 0);
 	unsigned int start, end, n;
 	int err = 0, failed;
 
@@ -393,23 +401,26 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 		failed = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
 		err = take_handles(ops, handles + start, n) ?: failed;
 		put_cpu_ptr(batches);
+		cond_resched();
 	}
 
 	if (err)
-		gntdev_grants_unmap_ptes(ptes, handles, end);
+		gntdev_grants_unmap_ptes(ptes, handles, end, true);
 	return err;
 }
 
 /**
  * gntdev_grants_unmap_ptes() - undo gntdev_grants_map_ptes()
- * @ptes:    machine addresses of the entries
- * @handles: their handles; invalid ones are passed over, all are set to INVALID_GRANT_HANDLE
- * @count:   how many
+ * @ptes:      machine addresses of the entries
+ * @handles:   their handles; invalid ones are passed over, all become INVALID_GRANT_HANDLE
+ * @count:     how many
+ * @may_yield: whether to give way to other tasks between batches
  *
- * Needs no memory and does not sleep. Xen clears the entries and flushes the TLBs. A refusal is a
- * bug of this driver or of Xen, and warns.
+ * Needs no memory. Xen clears the entries and flushes the TLBs. A refusal is a bug of this driver
+ * or of Xen, and warns.
  */
-void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count)
+void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
+			      bool may_yield)
 {
 	unsigned int next = 0, i, n;
 
@@ -432,6 +443,8 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 			     "Xen keeps a user mapping: handle %u, status %d, error %d\n",
 			     ops[i].handle, ops[i].status, err);
 		put_cpu_ptr(batches);
+		if (may_yield)
+			cond_resched();
 	}
 }
 #endif

@@ -33,6 +33,7 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
 			   grant_handle_t *handles, unsigned int count, bool readonly);
-void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count);
+void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
+			      bool may_yield);
 
 #endif

@@ -103,7 +103,7 @@ static long map_grant_ref(struct gntdev_instance *instance,
 	if (err)
 		goto err_put;
 
-	err = gntdev_range_insert(range, count);
+	err = gntdev_range_insert(range);
 	if (err)
 		goto err_put;
 	if (put_user((u64)range->slot.first << PAGE_SHIFT, &arg->index)) {

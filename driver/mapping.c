@@ -33,24 +33,37 @@ static unsigned long poll_interval;
 static struct workqueue_struct *deferred_queue;
 
 /**
- * gntdev_mapping_init() - make ready to defer what is busy
+ * gntdev_mapping_init() - make ready to map, and to defer what is busy
  *
  * Return: 0 or -ENOMEM.
  */
 int gntdev_mapping_init(void)
 {
+	struct page *page;
+
 	deferred_queue = alloc_workqueue("gntdev", WQ_UNBOUND | WQ_MEM_RECLAIM, 1);
-	return deferred_queue ? 0 : -ENOMEM;
+	if (!deferred_queue)
+		return -ENOMEM;
+
+	/*
+	 * Unpopulated pages are made by the section, 32768 on x86, under the locks of memory and
+	 * CPU hotplug. mmap() takes them under mmap_lock, which some take the other way round. So
+	 * have the first section, mostly the only one, made here.
+	 */
+	if (IS_ENABLED(CONFIG_XEN_UNPOPULATED_ALLOC) && !gnttab_alloc_pages(1, &page))
+		gnttab_free_pages(1, &page);
+	return 0;
 }
 
 /**
  * gntdev_mapping_exit() - undo gntdev_mapping_init()
  *
  * Each deferred mapping holds the module, so none is left; but the work item that let go of the
- * last one may still be on its way out.
+ * last one may still be on its way out, or be set to look once more.
  */
 void gntdev_mapping_exit(void)
 {
+	cancel_delayed_work_sync(&deferred_work);
 	destroy_workqueue(deferred_queue);
 }
 
@@ -81,16 +94,6 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly)
 		return NULL;
 	}
 	return mapping;
-}
-
-/**
- * gntdev_mapping_free() - undo gntdev_mapping_alloc()
- * @mapping: a mapping of which nothing is mapped
- */
-void gntdev_mapping_free(struct gntdev_mapping *mapping)
-{
-	gnttab_free_pages(mapping->count, mapping->pages);
-	kvfree(mapping);
 }
 
 /**
@@ -126,6 +129,16 @@ static void free_pages_not_kept(struct page **pages, unsigned int count)
 	}
 }
 
+/**
+ * gntdev_mapping_free() - undo gntdev_mapping_alloc()
+ * @mapping: a mapping of which nothing is mapped
+ */
+void gntdev_mapping_free(struct gntdev_mapping *mapping)
+{
+	free_pages_not_kept(mapping->pages, mapping->count);
+	kvfree(mapping);
+}
+
 /*
  * Unmaps the pages of a mapping that nobody uses. No new user can appear: no page table of a
  * process leads to them any more, and those who hold mmap_lock to look one up were waited for by
@@ -150,6 +163,8 @@ static bool unmap_idle(struct gntdev_mapping *mapping)
 			 page_count(mapping->pages[i]) == 1);
 
 		n = i - start;
+		/* Once more: what was in flight may have written the byte after it was cleared. */
+		gntdev_notify_clear_bytes(mapping->notify, mapping->pages, start, n);
 		gntdev_grants_unmap(mapping->pages + start, mapping->handles + start, n);
 		gntdev_notify_send(mapping->instance, mapping->notify, start, n);
 		free_pages_not_kept(mapping->pages + start, n);
@@ -212,7 +227,7 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instan
 	mapping->instance = instance;
 	mapping->notify = notify;
 
-	gntdev_notify_clear_bytes(notify, mapping->pages);
+	gntdev_notify_clear_bytes(notify, mapping->pages, 0, mapping->count);
 	unmap_idle(mapping);
 	if (!mapping->busy) {
 		finish(mapping);

@@ -176,8 +176,11 @@ int gntdev_notify_set(struct gntdev_instance *instance, struct gntdev_notify *no
  * gntdev_notify_clear_bytes() - do what is to be done while the pages are still mapped
  * @notify: the set, or NULL
  * @pages:  the pages of the range, mapped writable
+ * @first:  number of the first page to look at
+ * @count:  how many pages
  */
-void gntdev_notify_clear_bytes(struct gntdev_notify *notify, struct page **pages)
+void gntdev_notify_clear_bytes(struct gntdev_notify *notify, struct page **pages,
+			       unsigned int first, unsigned int count)
 {
 	unsigned long page;
 	void *entry;
@@ -185,7 +188,7 @@ void gntdev_notify_clear_bytes(struct gntdev_notify *notify, struct page **pages
 	if (!notify || !notify->clears)
 		return;
 
-	xa_for_each(&notify->pages, page, entry) {
+	xa_for_each_range(&notify->pages, page, entry, first, first + count - 1) {
 		u8 *address;
 
 		if (!(entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE))

@@ -22,7 +22,8 @@ struct gntdev_notify *gntdev_notify_alloc(void);
 void gntdev_notify_free(struct gntdev_notify *notify);
 int gntdev_notify_set(struct gntdev_instance *instance, struct gntdev_notify *notify,
 		      unsigned int page, unsigned int byte, u32 action, u32 port);
-void gntdev_notify_clear_bytes(struct gntdev_notify *notify, struct page **pages);
+void gntdev_notify_clear_bytes(struct gntdev_notify *notify, struct page **pages,
+			       unsigned int first, unsigned int count);
 void gntdev_notify_send(struct gntdev_instance *instance, struct gntdev_notify *notify,
 			unsigned int first, unsigned int count);
 

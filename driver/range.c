@@ -45,6 +45,7 @@ struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsign
 		return NULL;
 	kref_init(&range->ref);
 	range->users = 0;
+	range->slot.count = count;
 	range->registered = false;
 	range->gone = false;
 	range->instance = instance;
@@ -75,17 +76,16 @@ void gntdev_range_put(struct gntdev_range *range)
 /**
  * gntdev_range_insert() - place a range in the table, still hidden from look-ups
  * @range: the range, of which the table takes over the caller's reference
- * @count: pages
  *
  * Return: 0, or -ENOSPC if the instance's limit would be passed.
  */
-int gntdev_range_insert(struct gntdev_range *range, unsigned int count)
+int gntdev_range_insert(struct gntdev_range *range)
 {
 	struct gntdev_instance *instance = range->instance;
 	int err;
 
 	spin_lock(&instance->lock);
-	err = gntdev_table_insert(&instance->table, &range->slot, count);
+	err = gntdev_table_insert(&instance->table, &range->slot);
 	spin_unlock(&instance->lock);
 	return err;
 }

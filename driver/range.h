@@ -39,7 +39,7 @@ struct gntdev_range {
 };
 
 struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsigned int count);
-int gntdev_range_insert(struct gntdev_range *range, unsigned int count);
+int gntdev_range_insert(struct gntdev_range *range);
 void gntdev_range_publish(struct gntdev_range *range);
 void gntdev_range_withdraw(struct gntdev_range *range);
 int gntdev_range_remove(struct gntdev_instance *instance, u64 index, unsigned int count);

@@ -54,6 +54,8 @@ void gntdev_table_init(struct gntdev_table *table, unsigned int limit)
  * gntdev_table_has_room() - whether the limit allows more
  * @table: the table
  * @count: pages to be added
+ *
+ * Return: true if they fit.
  */
 bool gntdev_table_has_room(const struct gntdev_table *table, unsigned int count)
 {
@@ -84,13 +86,13 @@ static struct gntdev_slot *lowest_gap(const struct gntdev_table *table, unsigned
 /**
  * gntdev_table_insert() - give a slot the lowest free index
  * @table: the table
- * @slot:  the slot; @slot->first and @slot->count are set here
- * @count: how many pages it takes, not 0
+ * @slot:  the slot, with its @slot->count, not 0; @slot->first is set here
  *
  * Return: 0, or -ENOSPC if the limit or the index space does not allow it.
  */
-int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot, unsigned int count)
+int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot)
 {
+	unsigned int count = slot->count;
 	struct gntdev_slot *next, *prev;
 	struct rb_node **link, *parent;
 
@@ -121,7 +123,6 @@ int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot, un
 		link = prev ? &prev->node.rb_right : &table->slots.rb_node;
 	}
 
-	slot->count = count;
 	slot->max_gap = 0;
 	rb_link_node(&slot->node, parent, link);
 	rb_insert_augmented(&slot->node, &table->slots, &gap_callbacks);

@@ -35,7 +35,7 @@ struct gntdev_table {
 
 void gntdev_table_init(struct gntdev_table *table, unsigned int limit);
 bool gntdev_table_has_room(const struct gntdev_table *table, unsigned int count);
-int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot, unsigned int count);
+int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot);
 void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot);
 struct gntdev_slot *gntdev_table_find(const struct gntdev_table *table, unsigned long page);
 struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table);

@@ -34,9 +34,10 @@ int gntdev_vma_may_split(struct vm_area_struct *vma, unsigned long address)
  * @file: the open device
  * @vma:  the new mapping; its offset and length say which range
  *
- * Return: 0; -EINVAL if no range is just there, or for write access without MAP_SHARED; -EBUSY if
- * the range is mapped with less access already; -ENOMEM; -EINTR if killed; -ERESTARTNOINTR if a
- * signal came first; or what Xen's refusal of a reference means, see gntdev(4).
+ * Return: 0; -EINVAL if no range is just there, for write access without MAP_SHARED, or for none
+ * where a byte is to be cleared; -EBUSY if the range is mapped with less access already; -ENOMEM;
+ * -EINTR if killed; -ERESTARTNOINTR if a signal came first; or what Xen's refusal of a reference
+ * means, see gntdev(4).
  */
 int gntdev_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -59,7 +60,6 @@ int gntdev_mmap(struct file *file, struct vm_area_struct *vma)
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	if (!(vma->vm_flags & VM_WRITE))
 		vm_flags_clear(vma, VM_MAYWRITE);
-	vma->vm_ops = vm_ops();
 
 	mutex_lock(&range->lock);
 	err = gntdev_grants_check(range->refs, range->slot.count);
@@ -67,9 +67,13 @@ int gntdev_mmap(struct file *file, struct vm_area_struct *vma)
 		err = gntdev_is_pv() ? gntdev_pv_map(vma, range) : gntdev_xlate_map(vma, range);
 	mutex_unlock(&range->lock);
 
-	if (err)
+	if (err) {
 		gntdev_range_unuse(range);
-	return err;
+		return err;
+	}
+	/* Not before: from here on the VMA is closed whatever happens to it. */
+	vma->vm_ops = vm_ops();
+	return 0;
 }
 
 /**

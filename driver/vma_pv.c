@@ -54,6 +54,11 @@ struct gntdev_pv_view {
 	u64 ptes[];
 };
 
+static bool view_is_accessible(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & (VM_READ | VM_WRITE);
+}
+
 static unsigned long view_start(const struct gntdev_pv_view *view)
 {
 	return view->notifier.interval_tree.start;
@@ -75,7 +80,8 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 	if (change->start > start)
 		first = (change->start - start) >> PAGE_SHIFT;
 	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
-	gntdev_grants_unmap_ptes(view->ptes + first, view->handles + first, last_page - first + 1);
+	gntdev_grants_unmap_ptes(view->ptes + first, view->handles + first, last_page - first + 1,
+				 mmu_notifier_range_blockable(change));
 
 	mutex_unlock(&view->lock);
 	return true;
@@ -165,6 +171,14 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 	return view;
 }
 
+/* Gives back all entries, which the caller knows to be still there, if mapped. */
+static void view_hide(struct gntdev_pv_view *view)
+{
+	mutex_lock(&view->lock);
+	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->mapping->count, true);
+	mutex_unlock(&view->lock);
+}
+
 static void view_destroy(struct gntdev_pv_view *view)
 {
 	mmu_interval_notifier_remove(&view->notifier);
@@ -172,7 +186,7 @@ static void view_destroy(struct gntdev_pv_view *view)
 	 * The notifier has unmapped the entries before the core kernel dropped them. Except where a
 	 * mapping fails half-way: then the entries, if any, are still there.
 	 */
-	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->mapping->count);
+	view_hide(view);
 	mutex_destroy(&view->lock);
 	kvfree(view);
 }
@@ -201,17 +215,18 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		goto err_mapping;
 	}
 
-	/* A PROT_NONE mapping has no entries: Xen's would let the process read. */
-	if (vma->vm_flags & (VM_READ | VM_WRITE)) {
-		err = view_populate(view, vma->vm_mm, 0, mapping->count);
-		if (err)
-			goto err_view;
-	}
+	/* The entries before the kernel's mapping: see grants.c about GNTST_eagain. */
+	err = view_populate(view, vma->vm_mm, 0, mapping->count);
+	if (err)
+		goto err_view;
 	if (fresh) {
 		err = gntdev_mapping_map(mapping, range->refs);
 		if (err)
 			goto err_view;
 	}
+	/* A PROT_NONE mapping has no entries: Xen's would let the process read. */
+	if (!view_is_accessible(vma))
+		view_hide(view);
 
 	range->mapping = mapping;
 	/* Xen's entries do not allow execution. A forked child would have none at all. */
@@ -283,8 +298,12 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	struct gntdev_pv_view *view = vma->vm_private_data;
 	unsigned long page = vmf->pgoff - vma->vm_pgoff;
 
-	/* A forked child has no view; after an mremap() that failed, it is at the other place. */
-	if (!view || view_start(view) != vma->vm_start || page >= view->mapping->count)
+	/*
+	 * A forked child has no view; after an mremap() that failed, it is at the other place. A
+	 * debugger may try to read what the process may not.
+	 */
+	if (!view || view_start(view) != vma->vm_start || page >= view->mapping->count ||
+	    !view_is_accessible(vma))
 		return VM_FAULT_SIGBUS;
 
 	switch (view_populate(view, vma->vm_mm, page, 1)) {
