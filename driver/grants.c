@@ -2,11 +2,11 @@
 /*
  * The only file that asks Xen to map and unmap grants.
  *
- * Hypercalls go out in batches of up to BATCH operations. For unmapping, and for all that is done to
- * page-table entries of processes, the operations stand in a buffer of the CPU, with preemption off,
- * so that no memory is needed and an MMU notifier may do it. Mapping into the kernel goes through
- * gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of a PV domain and of
- * Arm). That one can sleep, and so its operations stand elsewhere.
+ * Hypercalls go out in batches of up to BATCH operations. For unmapping, and for all that is done
+ * to page-table entries of processes, the operations stand in a buffer of the CPU, with preemption
+ * off, so that no memory is needed and an MMU notifier may do it. Mapping into the kernel goes
+ * through gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of a PV domain
+ * and of Arm). That one can sleep, and so its operations stand elsewhere.
  *
  * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
  * gnttab_map_refs() would instead sleep for up to 32 s for each such page. So in a PV domain the
