@@ -12,7 +12,7 @@
 
 #define N 2
 #define WRITERS 3
-#define ROUNDS 4000
+#define ROUNDS 600
 
 static uint8_t *mapping;
 static volatile int over;
