@@ -91,8 +91,12 @@ int main(void)
 	check_eq("V5", xen_holds(grants), 0, "and Xen holds nothing");
 	check_ok("V5", dev_unmap(fd, index, N), "the range can go");
 
-	/* munmap of more than the mapping. */
+	/*
+	 * munmap of more than the mapping. A refused mremap() has unmapped where it would have gone
+	 * to, and somebody else may be there now: so in other memory.
+	 */
 	dev_map(fd, grants->refs, N, &index);
+	free_room = mmap(NULL, 4 * N * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mapping = mmap(free_room + N * PAGE, N * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, index);
 	check("V5", mapping != MAP_FAILED && whole(), "a mapping between other memory");
 	check_ok("V5", munmap(free_room, 3 * N * PAGE), "munmap of all three");
