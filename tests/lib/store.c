@@ -32,6 +32,8 @@ int store_open(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	if (store >= 0)
+		return 0; /* with the watches that were set */
 	strcpy(address.sun_path, "/run/xenstored/socket");
 	if (access(address.sun_path, F_OK))
 		strcpy(address.sun_path, "/var/run/xenstored/socket");
