@@ -13,7 +13,6 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
 	@echo "make check     the tests in PV, on a Xen host of their own (KERNEL=6.1|6.12)"
-	@echo "make check-pvh the tests in and with a PVH guest"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
@@ -25,10 +24,6 @@ demo: setup
 .PHONY: check
 check: setup
 	@tests/check --kernel $(KERNEL) --driver $(DRIVER)
-
-.PHONY: check-pvh
-check-pvh: setup
-	@tests/check-vm --kernel $(KERNEL) --driver $(DRIVER) pvh dom0-pvh
 
 .PHONY: lint
 lint: setup

@@ -19,6 +19,7 @@
 #include <xen/xen.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "copy.h"
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
@@ -175,6 +176,15 @@ static long set_unmap_notify(struct gntdev_instance *instance,
 	return gntdev_range_set_notify(instance, op.index, op.action, op.event_channel_port);
 }
 
+static long grant_copy(struct ioctl_gntdev_grant_copy __user *arg)
+{
+	struct ioctl_gntdev_grant_copy op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+	return gntdev_copy(op.count, (void __user *)op.segments, false);
+}
+
 static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct gntdev_instance *instance = file->private_data;
@@ -191,10 +201,36 @@ static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return set_max_grants(instance, user);
 	case IOCTL_GNTDEV_SET_UNMAP_NOTIFY:
 		return set_unmap_notify(instance, user);
+	case IOCTL_GNTDEV_GRANT_COPY:
+		return grant_copy(user);
 	default:
 		return -ENOTTY;
 	}
 }
+
+#ifdef CONFIG_COMPAT
+/* struct ioctl_gntdev_grant_copy of a 32-bit program. */
+struct compat_grant_copy {
+	compat_uint_t count;
+	compat_uptr_t segments;
+};
+
+#define COMPAT_GRANT_COPY	_IOC(_IOC_NONE, 'G', 8, sizeof(struct compat_grant_copy))
+
+/* All others have one layout for 32- and 64-bit programs. */
+static long gntdev_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct compat_grant_copy op;
+
+	if (cmd == IOCTL_GNTDEV_GRANT_COPY)
+		return -ENOTTY;
+	if (cmd != COMPAT_GRANT_COPY)
+		return gntdev_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
+	if (copy_from_user(&op, compat_ptr(arg), sizeof(op)))
+		return -EFAULT;
+	return gntdev_copy(op.count, compat_ptr(op.segments), true);
+}
+#endif
 
 static const struct file_operations gntdev_fops = {
 	.owner = THIS_MODULE,
@@ -202,8 +238,9 @@ static const struct file_operations gntdev_fops = {
 	.release = gntdev_release,
 	.mmap = gntdev_mmap,
 	.unlocked_ioctl = gntdev_ioctl,
-	/* These ioctls have one layout for 32- and 64-bit programs. */
-	.compat_ioctl = compat_ptr_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = gntdev_compat_ioctl,
+#endif
 };
 
 static struct miscdevice gntdev_device = {
@@ -246,6 +283,7 @@ err_grants:
 static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
+	gntdev_copy_exit();
 	gntdev_mapping_exit();
 	gntdev_grants_exit();
 }

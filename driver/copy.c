@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GRANT_COPY: Xen copies between granted pages and memory of the calling process.
+ *
+ * The segments are worked off in order and in batches: the local pages are pinned, one hypercall
+ * does up to BATCH copies, and the pages are let go. Neighbouring pages that the next segments of a
+ * batch will want are pinned with the one that is wanted now.
+ */
+
+#include <linux/compat.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <asm/xen/hypercall.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+
+#include "../include/uapi/xen/gntdev.h"
+#include "copy.h"
+#include "vma.h"
+
+/* Copies in a hypercall, segments looked at together, and local pages pinned for each direction. */
+#define BATCH	64
+
+/**
+ * struct pins - pages of the process that are pinned for one direction
+ * @pages:  the pages
+ * @count:  how many
+ * @window: the first of the last @length pages, which are neighbours in the address space
+ * @length: how many; 0 if @first tells nothing
+ * @first:  the number of the page of the address space that pages[@window] is
+ */
+struct pins {
+	struct page *pages[BATCH];
+	unsigned int count;
+	unsigned int window;
+	unsigned int length;
+	unsigned long first;
+};
+
+/* What a call works with. Large enough for a slab of its own; see take_batch(). */
+struct copy_batch {
+	struct pins read, written;
+	unsigned int n_ops;
+	unsigned int n_segments;
+	struct gnttab_copy ops[BATCH];
+	u8 segment_of[BATCH];		/* which one an operation belongs to */
+	s16 status[BATCH];		/* of each segment */
+	struct ioctl_gntdev_grant_copy_segment segments[BATCH];
+};
+
+/* One batch rests on each CPU, so that calls need no allocation and share nothing. */
+static DEFINE_PER_CPU(struct copy_batch *, resting_batch);
+
+static struct copy_batch *take_batch(void)
+{
+	struct copy_batch *batch = this_cpu_xchg(resting_batch, NULL);
+
+	if (batch)
+		return batch;
+	batch = kmalloc(sizeof(*batch), GFP_KERNEL);
+	if (!batch)
+		return NULL;
+	batch->n_ops = 0;
+	batch->read.count = 0;
+	batch->read.length = 0;
+	batch->written.count = 0;
+	batch->written.length = 0;
+	return batch;
+}
+
+/* Takes a batch that was flushed. */
+static void rest_batch(struct copy_batch *batch)
+{
+	kfree(this_cpu_xchg(resting_batch, batch));
+}
+
+/**
+ * gntdev_copy_exit() - free what calls have left for the next ones
+ */
+void gntdev_copy_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		kfree(per_cpu(resting_batch, cpu));
+}
+
+/* Does the copies that are due, notes what came of them, and lets go of the pages. */
+static void flush(struct copy_batch *batch)
+{
+	unsigned int i;
+	int err;
+
+	if (batch->n_ops) {
+		/*
+		 * Not gnttab_batch_copy(), which waits for a page that its domain has paged out:
+		 * the caller is told GNTST_eagain.
+		 */
+		err = HYPERVISOR_grant_table_op(GNTTABOP_copy, batch->ops, batch->n_ops);
+		for (i = 0; i < batch->n_ops; i++) {
+			s16 *status = &batch->status[batch->segment_of[i]];
+
+			if (*status == GNTST_okay)
+				*status = err ? GNTST_general_error : batch->ops[i].status;
+		}
+		batch->n_ops = 0;
+	}
+
+	unpin_user_pages(batch->read.pages, batch->read.count);
+	batch->read.count = 0;
+	batch->read.length = 0;
+	unpin_user_pages_dirty_lock(batch->written.pages, batch->written.count, true);
+	batch->written.count = 0;
+	batch->written.length = 0;
+}
+
+static bool is_local(const struct ioctl_gntdev_grant_copy_segment *segment, bool write)
+{
+	return !(segment->flags & (write ? GNTCOPY_dest_gref : GNTCOPY_source_gref));
+}
+
+static unsigned long local_address(const struct ioctl_gntdev_grant_copy_segment *segment,
+				   bool write)
+{
+	return (unsigned long)(write ? segment->dest.virt : segment->source.virt);
+}
+
+/*
+ * How many pages, @first and its neighbours above, this segment and those behind it want in the
+ * same direction. At least 1.
+ */
+static unsigned int pages_ahead(const struct copy_batch *batch, unsigned int segment, bool write,
+				unsigned long first)
+{
+	unsigned long last = first;
+
+	for (; segment < batch->n_segments && last - first < BATCH; segment++) {
+		const struct ioctl_gntdev_grant_copy_segment *next = &batch->segments[segment];
+		unsigned long begin, end;
+
+		if (!next->len)
+			continue;
+		if (!is_local(next, write))
+			break;
+		begin = local_address(next, write);
+		end = begin + next->len - 1;
+		if (end < begin || end >> PAGE_SHIFT < first || begin >> PAGE_SHIFT > last + 1)
+			break;
+		last = max(last, end >> PAGE_SHIFT);
+	}
+	return last - first + 1;
+}
+
+/* The page at a local address, pinned until the next flush(), which this may do first. */
+static struct page *local_page(struct copy_batch *batch, unsigned int segment, bool write,
+			       unsigned long address)
+{
+	struct pins *pins = write ? &batch->written : &batch->read;
+	unsigned long number = address >> PAGE_SHIFT;
+	unsigned int wanted;
+	int pinned;
+
+	if (number - pins->first < pins->length)
+		return pins->pages[pins->window + (number - pins->first)];
+
+	if (pins->count == BATCH)
+		flush(batch);
+	wanted = min(pages_ahead(batch, segment, write, number), BATCH - pins->count);
+	pinned = pin_user_pages_fast(number << PAGE_SHIFT, wanted, write ? FOLL_WRITE : 0,
+				     &pins->pages[pins->count]);
+	if (pinned <= 0)
+		return ERR_PTR(pinned ?: -EFAULT);
+
+	pins->first = number;
+	pins->length = pinned;
+	pins->window = pins->count;
+	pins->count += pinned;
+	/* Pages to write to may be fresh copies of those that were pinned to read from. */
+	if (write)
+		batch->read.length = 0;
+	return pins->pages[pins->window];
+}
+
+/*
+ * Says which frame a local page is, and returns 0. If it is the peer's, in a mapping of this
+ * device, Xen wants the grant instead: that, and @gref is returned.
+ */
+static u16 set_local(struct gnttab_copy_ptr *ptr, struct page *page, unsigned long address,
+		     u16 gref)
+{
+	struct ioctl_gntdev_grant_ref grant;
+
+	ptr->offset = offset_in_page(address);
+	/* Others use this flag for other things, so it is only a hint. */
+	if (!PageCompound(page) && PageForeign(page) && gntdev_vma_grant(address, &grant)) {
+		ptr->u.ref = grant.ref;
+		ptr->domid = grant.domid;
+		return gref;
+	}
+	ptr->u.gmfn = xen_page_to_gfn(page);
+	ptr->domid = DOMID_SELF;
+	return 0;
+}
+
+/* Adds the copies that a segment takes, one for each local page that it touches. */
+static int add_segment(struct copy_batch *batch, unsigned int i)
+{
+	const struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
+	bool read = is_local(segment, false), write = is_local(segment, true);
+	unsigned int done, len;
+
+	for (done = 0; done < segment->len; done += len) {
+		unsigned long address = local_address(segment, write) + done;
+		struct page *page = NULL;
+		struct gnttab_copy *op;
+
+		len = segment->len - done;
+		if (batch->n_ops == BATCH)
+			flush(batch);
+		if (read || write) {
+			len = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(address));
+			page = local_page(batch, i, write, address);
+			if (IS_ERR(page))
+				return PTR_ERR(page);
+		}
+
+		batch->segment_of[batch->n_ops] = i;
+		op = &batch->ops[batch->n_ops++];
+		op->flags = segment->flags;
+		op->len = len;
+		if (read) {
+			op->flags |= set_local(&op->source, page, address, GNTCOPY_source_gref);
+		} else {
+			op->source.u.ref = segment->source.foreign.ref;
+			op->source.domid = segment->source.foreign.domid;
+			op->source.offset = segment->source.foreign.offset + done;
+		}
+		if (write) {
+			op->flags |= set_local(&op->dest, page, address, GNTCOPY_dest_gref);
+		} else {
+			op->dest.u.ref = segment->dest.foreign.ref;
+			op->dest.domid = segment->dest.foreign.domid;
+			op->dest.offset = segment->dest.foreign.offset + done;
+		}
+	}
+	return 0;
+}
+
+static bool is_valid(const struct ioctl_gntdev_grant_copy_segment *segment)
+{
+	if (!(segment->flags & (GNTCOPY_source_gref | GNTCOPY_dest_gref)) ||
+	    (segment->flags & ~(GNTCOPY_source_gref | GNTCOPY_dest_gref)))
+		return false;
+	if (!is_local(segment, false) &&
+	    segment->source.foreign.offset + segment->len > XEN_PAGE_SIZE)
+		return false;
+	return is_local(segment, true) ||
+	       segment->dest.foreign.offset + segment->len <= XEN_PAGE_SIZE;
+}
+
+/* Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense. */
+static int load(struct copy_batch *batch,
+		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
+		bool compat)
+{
+	unsigned int i;
+
+	if (copy_from_user(batch->segments, segments, count * sizeof(*segments)))
+		return -EFAULT;
+	batch->n_segments = count;
+	for (i = 0; i < count; i++) {
+		struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
+
+		if (!is_valid(segment))
+			return -EINVAL;
+		if (!compat)
+			continue;
+		/* The layout is the same, but half of the bytes of a pointer. */
+		if (is_local(segment, false))
+			segment->source.virt = compat_ptr((uintptr_t)segment->source.virt);
+		if (is_local(segment, true))
+			segment->dest.virt = compat_ptr((uintptr_t)segment->dest.virt);
+	}
+	return 0;
+}
+
+/* Tells the caller the status of the first @count segments of the batch. */
+static int tell(const struct copy_batch *batch,
+		struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count)
+{
+	unsigned int i;
+
+	if (!user_write_access_begin(segments, count * sizeof(*segments)))
+		return -EFAULT;
+	for (i = 0; i < count; i++)
+		unsafe_put_user(batch->status[i], &segments[i].status, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static void set_status(struct copy_batch *batch, unsigned int first, s16 status)
+{
+	for (; first < BATCH; first++)
+		batch->status[first] = status;
+}
+
+/* Tells the caller that nothing came of segments; nobody is left to care if it was killed. */
+static void tell_failure(struct copy_batch *batch,
+			 struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count)
+{
+	u32 done, n;
+
+	set_status(batch, 0, GNTST_general_error);
+	for (done = 0; done < count && !fatal_signal_pending(current); done += n) {
+		n = min_t(u32, count - done, BATCH);
+		if (tell(batch, segments + done, n))
+			return;
+		cond_resched();
+	}
+}
+
+/* Copies the segments that are in the batch. Their status is true afterwards. */
+static int copy_loaded(struct copy_batch *batch)
+{
+	unsigned int i;
+	int err = 0;
+
+	set_status(batch, 0, GNTST_okay);
+	for (i = 0; i < batch->n_segments && !err; i++)
+		err = add_segment(batch, i);
+	flush(batch);
+	if (err)
+		set_status(batch, i - 1, GNTST_general_error);
+	return err;
+}
+
+/* Whether all segments make sense. The first BATCH of them are in the batch afterwards if all are. */
+static int check_all(struct copy_batch *batch,
+		     const struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count,
+		     bool compat)
+{
+	u32 done, n;
+	int err;
+
+	for (done = 0; done < count; done += n) {
+		n = min_t(u32, count - done, BATCH);
+		err = load(batch, segments + done, n, compat);
+		if (err)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * gntdev_copy() - do what GRANT_COPY asks for
+ * @count:    how many segments
+ * @segments: the segments; their status is set
+ * @compat:   whether pointers in them are 32 bits wide
+ *
+ * Return: 0 if all segments were tried; -EINVAL or -EFAULT with nothing copied, if they cannot be
+ * read or one makes no sense; -EFAULT from where on a local address cannot be accessed; -ENOMEM;
+ * -EINTR if killed.
+ */
+long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segments, bool compat)
+{
+	struct copy_batch *batch;
+	u32 done = 0, n;
+	int err;
+
+	if (!count)
+		return 0;
+	batch = take_batch();
+	if (!batch)
+		return -ENOMEM;
+
+	err = check_all(batch, segments, count, compat);
+	while (!err && done < count) {
+		n = min_t(u32, count - done, BATCH);
+		/* A call of one batch has it loaded. */
+		if (count > BATCH) {
+			err = load(batch, segments + done, n, compat);
+			if (err)
+				break;
+			if (fatal_signal_pending(current)) {
+				err = -EINTR;
+				break;
+			}
+		}
+		err = copy_loaded(batch);
+		if (tell(batch, segments + done, n))
+			err = -EFAULT;
+		done += n;
+		cond_resched();
+	}
+	if (err)
+		tell_failure(batch, segments + done, count - done);
+	rest_batch(batch);
+	return err;
+}
