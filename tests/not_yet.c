@@ -14,7 +14,6 @@ int main(void)
 
 	t_start();
 	fd = dev_open();
-	check_errno("A3", ioctl(fd, IOCTL_GNTDEV_GRANT_COPY, argument), ENOTTY, "GRANT_COPY");
 	check_errno("A3", ioctl(fd, IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS, argument), ENOTTY,
 		    "DMABUF_EXP_FROM_REFS");
 	check_errno("A3", ioctl(fd, IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED, argument), ENOTTY,

@@ -11,7 +11,6 @@
 #include "lib/lot.h"
 #include "lib/t.h"
 
-#define DOMID_SELF 0x7ff0
 
 /* Never maps what MAP_GRANT_REF should have refused: the domain would die of it. */
 static void refused(int fd, const struct ioctl_gntdev_grant_ref *refs, unsigned int n,

@@ -103,3 +103,42 @@ int dev_munmap(void *address, unsigned int count)
 {
 	return munmap(address, count * PAGE);
 }
+
+int dev_copy(int fd, segment_t *segments, unsigned int count)
+{
+	struct ioctl_gntdev_grant_copy copy = { .count = count, .segments = segments };
+
+	return ioctl(fd, IOCTL_GNTDEV_GRANT_COPY, &copy);
+}
+
+segment_t seg_from(const struct ioctl_gntdev_grant_ref *ref, unsigned int offset, void *to,
+		   unsigned int len)
+{
+	return (segment_t){
+		.source.foreign = { .ref = ref->ref, .offset = offset, .domid = ref->domid },
+		.dest.virt = to, .len = len, .flags = GNTCOPY_source_gref,
+		.status = SEG_UNTOUCHED,
+	};
+}
+
+segment_t seg_to(const struct ioctl_gntdev_grant_ref *ref, unsigned int offset, const void *from,
+		 unsigned int len)
+{
+	return (segment_t){
+		.source.virt = (void *)from,
+		.dest.foreign = { .ref = ref->ref, .offset = offset, .domid = ref->domid },
+		.len = len, .flags = GNTCOPY_dest_gref, .status = SEG_UNTOUCHED,
+	};
+}
+
+segment_t seg_between(const struct ioctl_gntdev_grant_ref *from, unsigned int from_offset,
+		      const struct ioctl_gntdev_grant_ref *to, unsigned int to_offset,
+		      unsigned int len)
+{
+	return (segment_t){
+		.source.foreign = { .ref = from->ref, .offset = from_offset, .domid = from->domid },
+		.dest.foreign = { .ref = to->ref, .offset = to_offset, .domid = to->domid },
+		.len = len, .flags = GNTCOPY_source_gref | GNTCOPY_dest_gref,
+		.status = SEG_UNTOUCHED,
+	};
+}

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include <xen/xen.h>
+#include <xen/grant_table.h> /* GNTST_*, GNTCOPY_* */
+
 #include <xen/gntdev.h>
 
 #define DEVICE "/dev/xen/gntdev"
@@ -29,5 +32,18 @@ int dev_max(int fd, unsigned int count);
 int dev_notify(int fd, uint64_t index, unsigned int action, unsigned int port);
 void *dev_mmap(int fd, uint64_t index, unsigned int count, int prot);
 int dev_munmap(void *address, unsigned int count);
+
+typedef struct ioctl_gntdev_grant_copy_segment segment_t;
+
+int dev_copy(int fd, segment_t *segments, unsigned int count);
+/* Segments whose status is one that the driver never gives. */
+segment_t seg_from(const struct ioctl_gntdev_grant_ref *ref, unsigned int offset, void *to,
+		   unsigned int len);
+segment_t seg_to(const struct ioctl_gntdev_grant_ref *ref, unsigned int offset, const void *from,
+		 unsigned int len);
+segment_t seg_between(const struct ioctl_gntdev_grant_ref *from, unsigned int from_offset,
+		      const struct ioctl_gntdev_grant_ref *to, unsigned int to_offset,
+		      unsigned int len);
+#define SEG_UNTOUCHED 77
 
 #endif
