@@ -12,7 +12,7 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 .PHONY: help
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
-	@echo "make check     the tests in PV, on a Xen host of their own (KERNEL=6.1|6.12)"
+	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12)"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
