@@ -7,7 +7,6 @@
  * batch will want are pinned with the one that is wanted now.
  */
 
-#include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -263,6 +262,11 @@ static bool is_valid(const struct ioctl_gntdev_grant_copy_segment *segment)
 	       segment->dest.foreign.offset + segment->len <= XEN_PAGE_SIZE;
 }
 
+static void *low_half(const void *pointer)
+{
+	return (void *)((uintptr_t)pointer & U32_MAX);
+}
+
 /* Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense. */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
@@ -280,11 +284,11 @@ static int load(struct copy_batch *batch,
 			return -EINVAL;
 		if (!compat)
 			continue;
-		/* The layout is the same, but half of the bytes of a pointer. */
+		/* The layout is the same, but a pointer fills only half of its place. */
 		if (is_local(segment, false))
-			segment->source.virt = compat_ptr((uintptr_t)segment->source.virt);
+			segment->source.virt = low_half(segment->source.virt);
 		if (is_local(segment, true))
-			segment->dest.virt = compat_ptr((uintptr_t)segment->dest.virt);
+			segment->dest.virt = low_half(segment->dest.virt);
 	}
 	return 0;
 }
@@ -343,7 +347,7 @@ static int copy_loaded(struct copy_batch *batch)
 	return err;
 }
 
-/* Whether all segments make sense. The first BATCH of them are in the batch afterwards if all are. */
+/* Whether all segments make sense. If there are no more than BATCH, they are loaded then. */
 static int check_all(struct copy_batch *batch,
 		     const struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count,
 		     bool compat)
