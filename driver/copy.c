@@ -9,6 +9,7 @@
 
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -22,8 +23,11 @@
 #include "copy.h"
 #include "vma.h"
 
-/* Copies in a hypercall, segments looked at together, and local pages pinned for each direction. */
-#define BATCH	64
+/*
+ * Copies in a hypercall, segments looked at together, and local pages pinned for each direction: as
+ * many as make struct copy_batch fit a page.
+ */
+#define BATCH	48
 
 /**
  * struct pins - pages of the process that are pinned for one direction
@@ -41,7 +45,7 @@ struct pins {
 	unsigned long first;
 };
 
-/* What a call works with. Large enough for a slab of its own; see take_batch(). */
+/* What a call works with. */
 struct copy_batch {
 	struct pins read, written;
 	unsigned int n_ops;
@@ -59,6 +63,7 @@ static struct copy_batch *take_batch(void)
 {
 	struct copy_batch *batch = this_cpu_xchg(resting_batch, NULL);
 
+	BUILD_BUG_ON(sizeof(*batch) > PAGE_SIZE);
 	if (batch)
 		return batch;
 	batch = kmalloc(sizeof(*batch), GFP_KERNEL);
@@ -142,10 +147,8 @@ static unsigned int pages_ahead(const struct copy_batch *batch, unsigned int seg
 		const struct ioctl_gntdev_grant_copy_segment *next = &batch->segments[segment];
 		unsigned long begin, end;
 
-		if (!next->len)
+		if (!next->len || !is_local(next, write))
 			continue;
-		if (!is_local(next, write))
-			break;
 		begin = local_address(next, write);
 		end = begin + next->len - 1;
 		if (end < begin || end >> PAGE_SHIFT < first || begin >> PAGE_SHIFT > last + 1)
@@ -155,11 +158,31 @@ static unsigned int pages_ahead(const struct copy_batch *batch, unsigned int seg
 	return last - first + 1;
 }
 
+/*
+ * Pins pages of the process, @wanted if it can be, at least one. Returns how many or an errno.
+ *
+ * Pinning does not grow a stack, as an access of the process would; and it does nothing at all if
+ * the last page is beyond all addresses. So the one page that must be had is tried by itself, too.
+ */
+static int pin_pages(unsigned long address, unsigned int wanted, bool write, struct page **pages)
+{
+	unsigned int flags = write ? FOLL_WRITE : 0;
+	int pinned = pin_user_pages_fast(address, wanted, flags, pages);
+
+	if (pinned <= 0 && !fault_in_readable((const char __user *)address, 1))
+		pinned = pin_user_pages_fast(address, 1, flags, pages);
+	if (pinned > 0)
+		return pinned;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return pinned == -ENOMEM ? -ENOMEM : -EFAULT;
+}
+
 /* The page at a local address, pinned until the next flush(), which this may do first. */
 static struct page *local_page(struct copy_batch *batch, unsigned int segment, bool write,
 			       unsigned long address)
 {
-	struct pins *pins = write ? &batch->written : &batch->read;
+	struct pins *pins = write ? &batch->written : &batch->read, *read = &batch->read;
 	unsigned long number = address >> PAGE_SHIFT;
 	unsigned int wanted;
 	int pinned;
@@ -170,18 +193,17 @@ static struct page *local_page(struct copy_batch *batch, unsigned int segment, b
 	if (pins->count == BATCH)
 		flush(batch);
 	wanted = min(pages_ahead(batch, segment, write, number), BATCH - pins->count);
-	pinned = pin_user_pages_fast(number << PAGE_SHIFT, wanted, write ? FOLL_WRITE : 0,
-				     &pins->pages[pins->count]);
-	if (pinned <= 0)
-		return ERR_PTR(pinned ?: -EFAULT);
+	pinned = pin_pages(number << PAGE_SHIFT, wanted, write, &pins->pages[pins->count]);
+	if (pinned < 0)
+		return ERR_PTR(pinned);
 
 	pins->first = number;
 	pins->length = pinned;
 	pins->window = pins->count;
 	pins->count += pinned;
-	/* Pages to write to may be fresh copies of those that were pinned to read from. */
-	if (write)
-		batch->read.length = 0;
+	/* A page to write to may be a fresh copy of the one that was pinned to read from. */
+	if (write && number < read->first + read->length && read->first < number + pinned)
+		read->length = 0;
 	return pins->pages[pins->window];
 }
 
@@ -195,8 +217,9 @@ static u16 set_local(struct gnttab_copy_ptr *ptr, struct page *page, unsigned lo
 	struct ioctl_gntdev_grant_ref grant;
 
 	ptr->offset = offset_in_page(address);
-	/* Others use this flag for other things, so it is only a hint. */
-	if (!PageCompound(page) && PageForeign(page) && gntdev_vma_grant(address, &grant)) {
+	/* Others use this flag for pages of files and of the swap cache, so it is only a hint. */
+	if (!page->mapping && !PageCompound(page) && PageForeign(page) &&
+	    gntdev_vma_grant(address, &grant)) {
 		ptr->u.ref = grant.ref;
 		ptr->domid = grant.domid;
 		return gref;
@@ -293,15 +316,15 @@ static int load(struct copy_batch *batch,
 	return 0;
 }
 
-/* Tells the caller the status of the first @count segments of the batch. */
+/* Tells the caller the status of the segments in the batch. */
 static int tell(const struct copy_batch *batch,
-		struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count)
+		struct ioctl_gntdev_grant_copy_segment __user *segments)
 {
 	unsigned int i;
 
-	if (!user_write_access_begin(segments, count * sizeof(*segments)))
+	if (!user_write_access_begin(segments, batch->n_segments * sizeof(*segments)))
 		return -EFAULT;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < batch->n_segments; i++)
 		unsafe_put_user(batch->status[i], &segments[i].status, fault);
 	user_write_access_end();
 	return 0;
@@ -311,39 +334,38 @@ fault:
 	return -EFAULT;
 }
 
-static void set_status(struct copy_batch *batch, unsigned int first, s16 status)
-{
-	for (; first < BATCH; first++)
-		batch->status[first] = status;
-}
-
 /* Tells the caller that nothing came of segments; nobody is left to care if it was killed. */
-static void tell_failure(struct copy_batch *batch,
-			 struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count)
+static void tell_failure(struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count)
 {
-	u32 done, n;
+	u32 i;
 
-	set_status(batch, 0, GNTST_general_error);
-	for (done = 0; done < count && !fatal_signal_pending(current); done += n) {
-		n = min_t(u32, count - done, BATCH);
-		if (tell(batch, segments + done, n))
+	for (i = 0; i < count; i++) {
+		if (put_user((s16)GNTST_general_error, &segments[i].status))
 			return;
-		cond_resched();
+		if (i % BATCH == 0) {
+			if (fatal_signal_pending(current))
+				return;
+			cond_resched();
+		}
 	}
 }
 
 /* Copies the segments that are in the batch. Their status is true afterwards. */
 static int copy_loaded(struct copy_batch *batch)
 {
-	unsigned int i;
+	unsigned int i, failed;
 	int err = 0;
 
-	set_status(batch, 0, GNTST_okay);
-	for (i = 0; i < batch->n_segments && !err; i++)
+	for (i = 0; i < batch->n_segments; i++)
+		batch->status[i] = GNTST_okay;
+	for (i = 0; i < batch->n_segments; i++) {
 		err = add_segment(batch, i);
+		if (err)
+			break;
+	}
 	flush(batch);
-	if (err)
-		set_status(batch, i - 1, GNTST_general_error);
+	for (failed = i; failed < batch->n_segments; failed++)
+		batch->status[failed] = GNTST_general_error;
 	return err;
 }
 
@@ -386,8 +408,10 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 	if (!count)
 		return 0;
 	batch = take_batch();
-	if (!batch)
+	if (!batch) {
+		tell_failure(segments, count);
 		return -ENOMEM;
+	}
 
 	err = check_all(batch, segments, count, compat);
 	while (!err && done < count) {
@@ -403,13 +427,13 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 			}
 		}
 		err = copy_loaded(batch);
-		if (tell(batch, segments + done, n))
+		if (tell(batch, segments + done))
 			err = -EFAULT;
 		done += n;
 		cond_resched();
 	}
 	if (err)
-		tell_failure(batch, segments + done, count - done);
+		tell_failure(segments + done, count - done);
 	rest_batch(batch);
 	return err;
 }

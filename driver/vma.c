@@ -108,7 +108,7 @@ int gntdev_vma_find(struct gntdev_instance *instance, unsigned long address, u64
  * @address: the address
  * @grant:   set to the grant
  *
- * Return: whether there is one.
+ * Return: whether there is one; no, if the caller is killed.
  */
 bool gntdev_vma_grant(unsigned long address, struct ioctl_gntdev_grant_ref *grant)
 {
@@ -116,7 +116,8 @@ bool gntdev_vma_grant(unsigned long address, struct ioctl_gntdev_grant_ref *gran
 	struct vm_area_struct *vma;
 	bool found = false;
 
-	mmap_read_lock(current->mm);
+	if (mmap_read_lock_killable(current->mm))
+		return false;
 	vma = vma_lookup(current->mm, untagged_addr(address));
 	if (vma && vma->vm_ops == vm_ops() && vma->vm_private_data) {
 		range = gntdev_is_pv() ? gntdev_pv_range(vma) : gntdev_xlate_range(vma);

@@ -100,6 +100,26 @@ static void of_every_kind(void)
 	t_write_file("/proc/sys/vm/nr_hugepages", "0");
 }
 
+/* Far below the stack pointer's page, where the stack has not grown to yet. */
+static int into_new_stack(void *unused)
+{
+	volatile char buffer[1 << 19];
+	segment_t segment = seg_from(&grants->refs[0], 0, (void *)(buffer + 64), PAGE);
+
+	(void)unused;
+	if (dev_copy(fd, &segment, 1) || segment.status)
+		return 1;
+	mapping_fill(want, 1, 17);
+	return memcmp((void *)(buffer + 64), want, PAGE) ? 2 : 0;
+}
+
+static void new_stack(void)
+{
+	grants_fill(grants, 17);
+	check_eq("C1", t_wait(t_child(into_new_stack, NULL)), 0,
+		 "to the stack, where it has not grown to yet");
+}
+
 /* Reading memory that nobody has written to yet, and memory shared after a fork. */
 static int copies_from(void *shared)
 {
@@ -245,6 +265,7 @@ int main(void)
 	grants = grants_make(N);
 	check_ok("C1", dev_copy(fd, NULL, 0), "no segments at all");
 	of_every_kind();
+	new_stack();
 	copy_on_write();
 	lengths_and_offsets();
 	between_references();

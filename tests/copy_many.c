@@ -46,7 +46,7 @@ static unsigned int copied_wrong(unsigned int count, unsigned int len, unsigned 
 
 static void counts(void)
 {
-	static const unsigned int some[] = { 1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 256, 1000 };
+	static const unsigned int some[] = { 1, 2, 15, 16, 17, 47, 48, 49, 95, 96, 97, 256, 1000 };
 
 	grants_fill(grants, 1);
 	for (unsigned int i = 0; i < sizeof(some) / sizeof(*some); i++) {

@@ -174,6 +174,29 @@ static void unreachable_memory(void)
 	munmap(pages, 3 * PAGE);
 }
 
+/* The last page that a process can have, followed by one that it cannot. */
+static void last_page(void)
+{
+	char *last = mmap((void *)0x7fffffffe000, PAGE, RW,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	segment_t segments[2];
+	char want[PAGE];
+
+	if (last == MAP_FAILED) {
+		t_skip("C3", "the stack is there", "the last page of all");
+		return;
+	}
+	grants_fill(grants, 4);
+	mapping_fill(want, 1, 4);
+	segments[0] = seg_from(&grants->refs[0], 0, last, PAGE);
+	segments[1] = seg_from(&grants->refs[0], 0, last + PAGE, 8);
+	check_errno("C3", dev_copy(fd, segments, 2), EFAULT, "behind the last page of all");
+	check_eq("C3", segments[0].status, GNTST_okay, "which says okay");
+	check("C3", !memcmp(last, want, PAGE), "and was copied");
+	check_eq("C3", segments[1].status, GNTST_general_error, "the one behind it says no");
+	munmap(last, PAGE);
+}
+
 int main(void)
 {
 	t_start();
@@ -183,6 +206,7 @@ int main(void)
 	segments_unreachable();
 	bad_references();
 	unreachable_memory();
+	last_page();
 	close(fd);
 	check_eq("A2", xen_holds(grants), 0, "nothing is mapped");
 	check_eq("A2", grants_free(grants), 0, "the pages are free");
