@@ -100,24 +100,43 @@ static void of_every_kind(void)
 	t_write_file("/proc/sys/vm/nr_hugepages", "0");
 }
 
-/* Far below the stack pointer's page, where the stack has not grown to yet. */
-static int into_new_stack(void *unused)
+/* Where [stack] begins in the address space. */
+static uintptr_t stack_start(void)
 {
-	volatile char buffer[1 << 19];
-	segment_t segment = seg_from(&grants->refs[0], 0, (void *)(buffer + 64), PAGE);
+	uintptr_t start = 0;
+	char line[256];
+	FILE *maps = fopen("/proc/self/maps", "r");
 
-	(void)unused;
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[stack]"))
+			start = strtoul(line, NULL, 16);
+	if (maps)
+		fclose(maps);
+	return start;
+}
+
+/* Below all that the stack has grown to yet: an access there would make it grow. */
+static int into_new_stack(void *write)
+{
+	char *below = (char *)stack_start() - (512 << 10);
+	segment_t segment = write ? seg_from(&grants->refs[0], 0, below, PAGE) :
+				    seg_to(&grants->refs[0], 0, below, PAGE);
+
 	if (dev_copy(fd, &segment, 1) || segment.status)
 		return 1;
+	if (stack_start() > (uintptr_t)below)
+		return 2;
 	mapping_fill(want, 1, 17);
-	return memcmp((void *)(buffer + 64), want, PAGE) ? 2 : 0;
+	return write && memcmp(below, want, PAGE) ? 3 : 0;
 }
 
 static void new_stack(void)
 {
 	grants_fill(grants, 17);
-	check_eq("C1", t_wait(t_child(into_new_stack, NULL)), 0,
+	check_eq("C1", t_wait(t_child(into_new_stack, "write")), 0,
 		 "to the stack, where it has not grown to yet");
+	check_eq("C1", t_wait(t_child(into_new_stack, NULL)), 0, "from there");
+	check_eq("C1", grants_peek(grants, 0, 100), 0, "which reads as zeroes");
 }
 
 /* Reading memory that nobody has written to yet, and memory shared after a fork. */

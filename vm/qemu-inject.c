@@ -2,8 +2,8 @@
 /*
  * Preloaded into QEMU: an interrupt that VMRUN injects is delivered once.
  *
- * QEMU's helper_vmrun() (target/i386/tcg/sysemu/svm_helper.c, 7.2 to 10.0) delivers an injected
- * interrupt itself, but leaves its vector in cs->exception_index. If somebody asks the processor
+ * QEMU's helper_vmrun() (target/i386/tcg/sysemu/svm_helper.c of Debian's 7.2, and of the
+ * development tree when this was written) delivers an injected interrupt itself, but leaves its vector in cs->exception_index. If somebody asks the processor
  * to leave its loop before the next #VMEXIT resets that, cpu_handle_interrupt() does not overwrite
  * it, and the vector is delivered a second time: with interrupts off, on the first instruction
  * of the handler. A Linux guest that was in user mode then believes that it was in the kernel,
@@ -11,7 +11,8 @@
  *
  * The delivery is do_interrupt_x86_hardirq(), which QEMU exports. It is made to reset the index,
  * as its other caller does in any case. What is patched and where the index lies is read from the
- * program itself, and if that is not what is known here, nothing is changed and a line says so.
+ * program itself. If that is not what Debian's 7.2 has, nothing is changed. vm/run looks for the line
+ * that says "patched".
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -65,16 +66,14 @@ __attribute__((constructor)) static void patch(void)
 	unsigned char jump[14] = { 0xff, 0x25 }; /* jmp *0(%rip), and there the address */
 	void (*target)(char *, int, int) = deliver_once;
 	char *page = (char *)((uintptr_t)code & ~4095ul);
+	size_t size = (char *)code + sizeof(jump) > page + 4096 ? 8192 : 4096;
 
-	if (!code)
-		return; /* no QEMU */
-	memcpy(jump + 6, &target, 8);
-	if (!do_interrupt_all || !cpu_loop_exit_noexc || !known_delivery(code) ||
+	if (!code || !do_interrupt_all || !cpu_loop_exit_noexc || !known_delivery(code) ||
 	    !known_index((unsigned char *)cpu_loop_exit_noexc) ||
-	    mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC)) {
-		fprintf(stderr, "qemu-inject: an unknown QEMU, left as it is\n");
+	    mprotect(page, size, PROT_READ | PROT_WRITE | PROT_EXEC))
 		return;
-	}
+	memcpy(jump + 6, &target, 8);
 	memcpy(code, jump, sizeof(jump));
-	mprotect(page, 8192, PROT_READ | PROT_EXEC);
+	mprotect(page, size, PROT_READ | PROT_EXEC);
+	fprintf(stderr, "qemu-inject: patched\n");
 }
