@@ -244,3 +244,22 @@ uint64_t checksum(const char *bytes, size_t size)
 		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3;
 	return hash;
 }
+
+void show_pages(const char *memory, const struct offer *offer)
+{
+	size_t bytes = offer->pages * PAGE_BYTES;
+	unsigned long long sum = checksum(memory, bytes);
+
+	for (unsigned int i = 0; i < offer->pages; i++) {
+		char text[128];
+
+		read_page(memory + i * PAGE_BYTES, text, sizeof(text));
+		tell("page %u says: \"%s\"", i, text);
+	}
+	if (sum != offer->checksum)
+		failx("the pages have checksum %llx, but domain %u wrote %llx", sum, offer->domid,
+		      (unsigned long long)offer->checksum);
+	tell("checksum %llx over all %zu bytes: just what domain %u wrote", sum, bytes,
+	     offer->domid);
+	publish("bytes-read", "%zu", bytes);
+}

@@ -58,5 +58,10 @@ void write_page(char *page, const char *fmt, ...) __attribute__((format(printf, 
 /* The first line of a page, cut to @size with its end. Nothing in the page is trusted. */
 void read_page(const char *page, char *text, size_t size);
 uint64_t checksum(const char *bytes, size_t size);
+/*
+ * Tells what each of the offered pages says, @memory having their bytes, and publishes "bytes-read";
+ * ends the program if they are not what the granter wrote.
+ */
+void show_pages(const char *memory, const struct offer *offer);
 
 #endif

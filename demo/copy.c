@@ -61,19 +61,7 @@ int main(int argc, char **argv)
 
 	copy_pages(gnttab, &offer, memory, 0);
 	tell("had Xen copy %u pages of domain %u to memory of its own", offer.pages, offer.domid);
-	for (unsigned int i = 0; i < offer.pages; i++) {
-		char text[128];
-
-		read_page(memory + i * PAGE_BYTES, text, sizeof(text));
-		tell("page %u says: \"%s\"", i, text);
-	}
-	sum = checksum(memory, bytes);
-	if (sum != offer.checksum)
-		failx("the copy has checksum %llx, but domain %u wrote %llx", sum, offer.domid,
-		      (unsigned long long)offer.checksum);
-	tell("checksum %llx over all %zu bytes: just what domain %u wrote", sum, bytes,
-	     offer.domid);
-	publish("bytes-read", "%zu", bytes);
+	show_pages(memory, &offer);
 
 	for (unsigned int i = 0; i < offer.pages; i++)
 		write_page(memory + i * PAGE_BYTES, "%s has copied page %u", my_name(), i);

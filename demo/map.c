@@ -40,19 +40,7 @@ int main(int argc, char **argv)
 	     offer.domid, (void *)memory);
 	publish("pages-mapped", "%u", offer.pages);
 
-	for (unsigned int i = 0; i < offer.pages; i++) {
-		char text[128];
-
-		read_page(memory + i * PAGE_BYTES, text, sizeof(text));
-		tell("page %u says: \"%s\"", i, text);
-	}
-	sum = checksum(memory, bytes);
-	if (sum != offer.checksum)
-		failx("the pages have checksum %llx, but domain %u wrote %llx", sum, offer.domid,
-		     (unsigned long long)offer.checksum);
-	tell("checksum %llx over all %zu bytes: just what domain %u wrote", sum, bytes,
-	     offer.domid);
-	publish("bytes-read", "%zu", bytes);
+	show_pages(memory, &offer);
 
 	for (unsigned int i = 0; i < offer.pages; i++) {
 		char *page = memory + i * PAGE_BYTES, text[128];

@@ -207,6 +207,15 @@ static struct page *local_page(struct copy_batch *batch, unsigned int segment, b
 	return pins->pages[pins->window];
 }
 
+/* A granted page as one side of a copy. */
+static void set_grant(struct gnttab_copy_ptr *ptr, grant_ref_t ref, domid_t domid,
+		      unsigned int offset)
+{
+	ptr->u.ref = ref;
+	ptr->domid = domid;
+	ptr->offset = offset;
+}
+
 /*
  * Says which frame a local page is, and returns 0. If it is the peer's, in a mapping of this
  * device, Xen wants the grant instead: that, and @gref is returned.
@@ -216,16 +225,15 @@ static u16 set_local(struct gnttab_copy_ptr *ptr, struct page *page, unsigned lo
 {
 	struct ioctl_gntdev_grant_ref grant;
 
-	ptr->offset = offset_in_page(address);
 	/* Others use this flag for pages of files and of the swap cache, so it is only a hint. */
 	if (!page->mapping && !PageCompound(page) && PageForeign(page) &&
 	    gntdev_vma_grant(address, &grant)) {
-		ptr->u.ref = grant.ref;
-		ptr->domid = grant.domid;
+		set_grant(ptr, grant.ref, grant.domid, offset_in_page(address));
 		return gref;
 	}
 	ptr->u.gmfn = xen_page_to_gfn(page);
 	ptr->domid = DOMID_SELF;
+	ptr->offset = offset_in_page(address);
 	return 0;
 }
 
@@ -255,20 +263,18 @@ static int add_segment(struct copy_batch *batch, unsigned int i)
 		op = &batch->ops[batch->n_ops++];
 		op->flags = segment->flags;
 		op->len = len;
-		if (read) {
+		if (read)
 			op->flags |= set_local(&op->source, page, address, GNTCOPY_source_gref);
-		} else {
-			op->source.u.ref = segment->source.foreign.ref;
-			op->source.domid = segment->source.foreign.domid;
-			op->source.offset = segment->source.foreign.offset + done;
-		}
-		if (write) {
+		else
+			set_grant(&op->source, segment->source.foreign.ref,
+				  segment->source.foreign.domid,
+				  segment->source.foreign.offset + done);
+		if (write)
 			op->flags |= set_local(&op->dest, page, address, GNTCOPY_dest_gref);
-		} else {
-			op->dest.u.ref = segment->dest.foreign.ref;
-			op->dest.domid = segment->dest.foreign.domid;
-			op->dest.offset = segment->dest.foreign.offset + done;
-		}
+		else
+			set_grant(&op->dest, segment->dest.foreign.ref,
+				  segment->dest.foreign.domid,
+				  segment->dest.foreign.offset + done);
 	}
 	return 0;
 }
@@ -290,13 +296,15 @@ static void *low_half(const void *pointer)
 	return (void *)((uintptr_t)pointer & U32_MAX);
 }
 
-/* Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense. */
+/* Reads segments into the batch. Returns 0, -EINTR, -EFAULT, or -EINVAL if one makes no sense. */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
 		bool compat)
 {
 	unsigned int i;
 
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	if (copy_from_user(batch->segments, segments, count * sizeof(*segments)))
 		return -EFAULT;
 	batch->n_segments = count;
@@ -382,8 +390,6 @@ static int check_all(struct copy_batch *batch,
 		err = load(batch, segments + done, n, compat);
 		if (err)
 			return err;
-		if (fatal_signal_pending(current))
-			return -EINTR;
 		cond_resched();
 	}
 	return 0;
@@ -421,10 +427,6 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 			err = load(batch, segments + done, n, compat);
 			if (err)
 				break;
-			if (fatal_signal_pending(current)) {
-				err = -EINTR;
-				break;
-			}
 		}
 		err = copy_loaded(batch);
 		if (tell(batch, segments + done))

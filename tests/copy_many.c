@@ -16,6 +16,12 @@
 static struct grants *grants;
 static int fd;
 
+/* Where in its page segment @i of @len bytes is. */
+static unsigned int offset_of(unsigned int i, unsigned int len)
+{
+	return i * 13 % (PAGE - len + 1);
+}
+
 /*
  * @count segments of @len bytes from the pages, each page in turn, to a buffer of their own;
  * returns how many of them are not okay, or have wrong bytes.
@@ -24,20 +30,17 @@ static unsigned int copied_wrong(unsigned int count, unsigned int len, unsigned 
 {
 	segment_t *segments = calloc(count, sizeof(*segments));
 	char *local = calloc(count, len), *want = malloc(N * PAGE);
-	unsigned int wrong = 0, offset;
+	unsigned int wrong = 0;
 
 	mapping_fill(want, N, seed);
-	for (unsigned int i = 0; i < count; i++) {
-		offset = i * 13 % (PAGE - len + 1);
-		segments[i] = seg_from(&grants->refs[i % N], offset, local + i * len, len);
-	}
+	for (unsigned int i = 0; i < count; i++)
+		segments[i] = seg_from(&grants->refs[i % N], offset_of(i, len), local + i * len,
+				       len);
 	if (dev_copy(fd, segments, count))
 		wrong = count;
-	for (unsigned int i = 0; i < count; i++) {
-		offset = i * 13 % (PAGE - len + 1);
+	for (unsigned int i = 0; i < count; i++)
 		wrong += segments[i].status ||
-			 memcmp(local + i * len, want + i % N * PAGE + offset, len);
-	}
+			 memcmp(local + i * len, want + i % N * PAGE + offset_of(i, len), len);
 	free(want);
 	free(local);
 	free(segments);

@@ -3,16 +3,17 @@
  * Preloaded into QEMU: an interrupt that VMRUN injects is delivered once.
  *
  * QEMU's helper_vmrun() (target/i386/tcg/sysemu/svm_helper.c of Debian's 7.2, and of the
- * development tree when this was written) delivers an injected interrupt itself, but leaves its vector in cs->exception_index. If somebody asks the processor
- * to leave its loop before the next #VMEXIT resets that, cpu_handle_interrupt() does not overwrite
- * it, and the vector is delivered a second time: with interrupts off, on the first instruction
- * of the handler. A Linux guest that was in user mode then believes that it was in the kernel,
- * keeps the user's GS base, and dies of a triple fault or on its entry stack.
+ * development tree when this was written) delivers an injected interrupt itself, but leaves its
+ * vector in cs->exception_index. If somebody asks the processor to leave its loop before the next
+ * #VMEXIT resets that, cpu_handle_interrupt() does not overwrite it, and the vector is delivered a
+ * second time: with interrupts off, on the first instruction of the handler. A Linux guest that was
+ * in user mode then believes that it was in the kernel, keeps the user's GS base, and dies of a
+ * triple fault or on its entry stack.
  *
  * The delivery is do_interrupt_x86_hardirq(), which QEMU exports. It is made to reset the index,
  * as its other caller does in any case. What is patched and where the index lies is read from the
- * program itself. If that is not what Debian's 7.2 has, nothing is changed. vm/run looks for the line
- * that says "patched".
+ * program itself. If that is not what Debian's 7.2 has, nothing is changed. vm/run looks for the
+ * line that says "patched".
  */
 #include <stdint.h>
 #include <stdio.h>
