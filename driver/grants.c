@@ -3,16 +3,16 @@
  * The only file that asks Xen to map and unmap grants.
  *
  * Hypercalls go out in batches of up to BATCH operations. For unmapping, and for all that is done
- * to page-table entries of processes, the operations stand in a buffer of the CPU, with preemption
+ * to page-table entries of our choice, the operations stand in a buffer of the CPU, with preemption
  * off, so that no memory is needed and an MMU notifier may do it. Mapping into the kernel goes
  * through gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of a PV domain
  * and of Arm). That one can sleep, and so its operations stand elsewhere.
  *
  * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
- * gnttab_map_refs() would instead sleep for up to 32 s for each such page. So in a PV domain the
- * caller first maps the entries of the process, by a hypercall of this file. A page that is mapped
- * once cannot be paged out, so the kernel's mapping of it does not meet GNTST_eagain. Xen on Arm
- * has no paging.
+ * gnttab_map_refs() would instead sleep for up to 32 s for each such page. So in a PV domain mmap()
+ * first maps the entries of the process, by a hypercall of this file. A page that is mapped once
+ * cannot be paged out, so the kernel's mapping of it does not meet GNTST_eagain. A dma-buf has no
+ * such entries, and its maker does wait. Xen on Arm has no paging.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -360,24 +360,28 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 
 #ifdef CONFIG_XEN_PV
 /**
- * gntdev_grants_map_ptes() - map grants by page-table entries of a process (PV)
+ * gntdev_grants_map_ptes() - map grants by page-table entries of our choice (PV)
  * @refs:     the grants
  * @ptes:     machine addresses of the entries, which are empty
  * @handles:  set to Xen's handles; entries with a valid handle are mapped already and left alone
  * @count:    how many
- * @readonly: map without write access
+ * @kind:     what the entries are for
  *
  * Allocates nothing; may give way to other tasks between batches.
  *
  * Return: 0, or an errno as gntdev_grants_map(), after which none of the entries is mapped.
  */
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
-			   grant_handle_t *handles, unsigned int count, bool readonly)
+			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind)
 {
-	u32 flags = GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte |
-		    GNTMAP_pte_bits | (readonly ? GNTMAP_readonly : 0);
+	u32 flags = GNTMAP_host_map | GNTMAP_contains_pte;
 	unsigned int start, end, n;
 	int err = 0, failed;
+
+	if (kind != GNTDEV_PTES_KERNEL)
+		flags |= GNTMAP_application_map | GNTMAP_pte_bits;
+	if (kind == GNTDEV_PTES_USER_READONLY)
+		flags |= GNTMAP_readonly;
 
 	for (end = 0; end < count && !err; ) {
 		struct gnttab_map_grant_ref *ops;
@@ -386,7 +390,8 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 			end++;
 			continue;
 		}
-		if (fatal_signal_pending(current)) {
+		/* For the kernel's own entries a killed process is no reason to fail. */
+		if (kind != GNTDEV_PTES_KERNEL && fatal_signal_pending(current)) {
 			err = -EINTR;
 			break;
 		}
@@ -440,7 +445,7 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 			err = HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
 		for (i = 0; i < n; i++)
 			WARN(err || ops[i].status != GNTST_okay,
-			     "Xen keeps a user mapping: handle %u, status %d, error %d\n",
+			     "Xen keeps an entry mapped: handle %u, status %d, error %d\n",
 			     ops[i].handle, ops[i].status, err);
 		put_cpu_ptr(batches);
 		if (may_yield)

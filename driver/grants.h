@@ -31,8 +31,15 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 		      grant_handle_t *handles, unsigned int count, bool readonly);
 void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count);
 
+/* What kind of page-table entries: a process's or the kernel's, and what they allow. */
+enum gntdev_ptes {
+	GNTDEV_PTES_USER,
+	GNTDEV_PTES_USER_READONLY,
+	GNTDEV_PTES_KERNEL,
+};
+
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
-			   grant_handle_t *handles, unsigned int count, bool readonly);
+			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind);
 void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
 			      bool may_yield);
 

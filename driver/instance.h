@@ -11,16 +11,20 @@
 
 /**
  * struct gntdev_instance - one open of the device
- * @ref:        held by the open file, and by what outlives it: pages whose unmapping waits
- * @lock:       protects @table and the users of its ranges; held for look-ups only, never over a
- *              hypercall or an access to user memory
+ * @ref:        held by the open file, and by what outlives it: dma-bufs made of grants, pages whose
+ *              unmapping waits
+ * @lock:       protects @table and the users of its ranges, @exports and @imports; held for
+ *              look-ups only, never over a hypercall or an access to user memory
  * @table:      the registered ranges
  * @ports_lock: protects @ports
  * @ports:      event channel ports that notifications name, each with how many do
+ * @exports:    dma-bufs made of grants that are not released yet
+ * @imports:    dma-bufs whose pages are granted
  *
  * Lock order, for the whole driver: mmap_lock, then a range's lock, then @ports_lock or @lock. A
  * PV view's lock is taken inside the MMU notifiers; nothing is allocated under it, and no other
- * lock taken.
+ * lock taken. An export's lock is taken inside the reservation lock of its dma-buf, and no other
+ * lock of this driver inside it.
  */
 struct gntdev_instance {
 	struct kref ref;
@@ -28,6 +32,8 @@ struct gntdev_instance {
 	struct gntdev_table table;
 	struct mutex ports_lock;	/* sleeps in the event channel code */
 	struct xarray ports;
+	struct list_head exports;
+	struct list_head imports;
 };
 
 void gntdev_instance_get(struct gntdev_instance *instance);

@@ -20,6 +20,7 @@
 
 #include "../include/uapi/xen/gntdev.h"
 #include "copy.h"
+#include "dmabuf.h"
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
@@ -33,7 +34,7 @@ MODULE_PARM_DESC(limit, "grant references that one request may name (default 655
 static unsigned int max_grants = 1048576;
 module_param(max_grants, uint, 0644);
 MODULE_PARM_DESC(max_grants,
-		 "grant references that one open of the device may hold (default 1048576)");
+		 "grant references that one open of the device may have registered (default 1048576)");
 
 void gntdev_instance_get(struct gntdev_instance *instance)
 {
@@ -65,6 +66,8 @@ static int gntdev_open(struct inode *inode, struct file *file)
 	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
 	mutex_init(&instance->ports_lock);
 	xa_init(&instance->ports);
+	INIT_LIST_HEAD(&instance->exports);
+	INIT_LIST_HEAD(&instance->imports);
 	file->private_data = instance;
 	return 0;
 }
@@ -75,6 +78,7 @@ static int gntdev_release(struct inode *inode, struct file *file)
 
 	/* Every VMA holds the file, so none of the ranges has one any more. */
 	gntdev_range_remove_all(instance);
+	gntdev_import_release_all(instance);
 	gntdev_instance_put(instance);
 	return 0;
 }
@@ -203,6 +207,14 @@ static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return set_unmap_notify(instance, user);
 	case IOCTL_GNTDEV_GRANT_COPY:
 		return grant_copy(user);
+	case IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS:
+		return gntdev_export(instance, user, READ_ONCE(limit));
+	case IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED:
+		return gntdev_export_wait_released(instance, user);
+	case IOCTL_GNTDEV_DMABUF_IMP_TO_REFS:
+		return gntdev_import(instance, user, READ_ONCE(limit));
+	case IOCTL_GNTDEV_DMABUF_IMP_RELEASE:
+		return gntdev_import_release(instance, user);
 	default:
 		return -ENOTTY;
 	}
@@ -268,11 +280,16 @@ static int __init gntdev_init(void)
 	err = gntdev_mapping_init();
 	if (err)
 		goto err_grants;
-	err = misc_register(&gntdev_device);
+	err = gntdev_import_init();
 	if (err)
 		goto err_mapping;
+	err = misc_register(&gntdev_device);
+	if (err)
+		goto err_import;
 	return 0;
 
+err_import:
+	gntdev_import_exit();
 err_mapping:
 	gntdev_mapping_exit();
 err_grants:
@@ -284,6 +301,7 @@ static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
 	gntdev_copy_exit();
+	gntdev_import_exit();
 	gntdev_mapping_exit();
 	gntdev_grants_exit();
 }
@@ -291,6 +309,7 @@ static void __exit gntdev_exit(void)
 module_init(gntdev_init);
 module_exit(gntdev_exit);
 
+MODULE_IMPORT_NS(DMA_BUF);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("User-space access to grants of other Xen domains");
 MODULE_ALIAS("devname:xen/gntdev");

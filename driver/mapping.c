@@ -4,46 +4,39 @@
  *
  * A page may still be in use by the kernel when the last view of it goes: direct I/O in flight, a
  * pipe that it was spliced into, a socket's send queue. Unmapping it then would send the kernel's
- * access to a stray frame. Nothing waits for such a page; its mapping goes on a list instead, which
- * a work item looks through until the page's only reference is the one it was allocated with.
- * Unpopulated pages tell nobody when they are free, so this has to be a poll; it starts at POLL_MIN
- * and slows down to POLL_MAX while nothing happens.
+ * access to a stray frame. Nothing waits for such a page; its mapping is looked at again instead
+ * (retry.c), until the page's only reference is the one it was allocated with: unpopulated pages
+ * tell nobody when they are free.
  */
 
-#include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/module.h>
+#include <linux/set_memory.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
+
+#include <xen/balloon.h>
+#ifdef CONFIG_X86
+#include <asm/memtype.h>
+#endif
 
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
 #include "notify.h"
 
-#define POLL_MIN	msecs_to_jiffies(8)
-#define POLL_MAX	msecs_to_jiffies(512)
-
-static void poll_deferred(struct work_struct *work);
-
-static LIST_HEAD(deferred_list);
-static DEFINE_SPINLOCK(deferred_lock);
-static DECLARE_DELAYED_WORK(deferred_work, poll_deferred);
-static unsigned long poll_interval;
-static struct workqueue_struct *deferred_queue;
+static struct gntdev_retry_queue busy_mappings;
 
 /**
- * gntdev_mapping_init() - make ready to map, and to defer what is busy
+ * gntdev_mapping_init() - make ready to map
  *
  * Return: 0 or -ENOMEM.
  */
 int gntdev_mapping_init(void)
 {
 	struct page *page;
+	int err = gntdev_retry_init(&busy_mappings, "gntdev-mappings");
 
-	deferred_queue = alloc_workqueue("gntdev", WQ_UNBOUND | WQ_MEM_RECLAIM, 1);
-	if (!deferred_queue)
-		return -ENOMEM;
+	if (err)
+		return err;
 
 	/*
 	 * Unpopulated pages are made by the section, 32768 on x86, under the locks of memory and
@@ -57,24 +50,68 @@ int gntdev_mapping_init(void)
 
 /**
  * gntdev_mapping_exit() - undo gntdev_mapping_init()
- *
- * Each deferred mapping holds the module, so none is left; but the work item that let go of the
- * last one may still be on its way out, or be set to look once more.
  */
 void gntdev_mapping_exit(void)
 {
-	cancel_delayed_work_sync(&deferred_work);
-	destroy_workqueue(deferred_queue);
+	gntdev_retry_exit(&busy_mappings);
+}
+
+/**
+ * gntdev_mapping_can_combine_writes() - is there write-combining memory here?
+ *
+ * Return: whether gntdev_mapping_alloc() can be asked for it. In a PV domain Xen decides what
+ * attribute an entry of a grant has.
+ */
+bool gntdev_mapping_can_combine_writes(void)
+{
+#ifdef CONFIG_X86
+	return !gntdev_is_pv() && pat_enabled();
+#else
+	return false;
+#endif
+}
+
+static void put_pages(unsigned int count, struct page **pages, bool write_combining)
+{
+	if (!write_combining) {
+		gnttab_free_pages(count, pages);
+		return;
+	}
+	gnttab_pages_clear_private(count, pages);
+	xen_free_ballooned_pages(count, pages);
+}
+
+/*
+ * Of unpopulated pages the kernel has noted, for the whole section, that they are write-back, and
+ * it refuses to change that. Ballooned ones are memory whose frames were given back to Xen. The
+ * balloon driver gets new frames for them afterwards, and lets nobody have a page without one.
+ */
+static int get_pages(unsigned int count, struct page **pages, bool write_combining)
+{
+	int err;
+
+	if (!write_combining)
+		return gnttab_alloc_pages(count, pages);
+	err = xen_alloc_ballooned_pages(count, pages);
+	if (err)
+		return err;
+	err = gnttab_pages_set_private(count, pages);
+	if (err)
+		put_pages(count, pages, write_combining);
+	return err;
 }
 
 /**
  * gntdev_mapping_alloc() - make a mapping and its pages, nothing mapped yet
- * @count:    pages
- * @readonly: map without write access
+ * @count:           pages
+ * @readonly:        map without write access
+ * @write_combining: have that attribute, instead of write-back, for all views; only if
+ *                   gntdev_mapping_can_combine_writes()
  *
  * Return: the mapping, or NULL.
  */
-struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly)
+struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
+					    bool write_combining)
 {
 	size_t size = size_add(struct_size_t(struct gntdev_mapping, pages, count),
 			       array_size(count, sizeof(grant_handle_t)));
@@ -86,35 +123,67 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly)
 	mapping->count = count;
 	mapping->busy = 0;
 	mapping->readonly = readonly;
+	mapping->write_combining = write_combining;
 	mapping->notify = NULL;
 	mapping->instance = NULL;
+	mapping->unmapped = NULL;
 
-	if (gnttab_alloc_pages(count, mapping->pages)) {
+	if (get_pages(count, mapping->pages, write_combining)) {
 		kvfree(mapping);
 		return NULL;
 	}
 	return mapping;
 }
 
+#ifdef CONFIG_X86
+/* For the kernel's addresses of the pages, while the peer's are there: caches are flushed. */
+static int combine_writes(struct gntdev_mapping *mapping)
+{
+	if (!set_pages_array_wc(mapping->pages, mapping->count))
+		return 0;
+	/* Some may have changed before there was no memory to split a larger page. */
+	set_pages_array_wb(mapping->pages, mapping->count);
+	return -ENOMEM;
+}
+
+static void write_back(struct gntdev_mapping *mapping)
+{
+	WARN_ON(set_pages_array_wb(mapping->pages, mapping->count));
+}
+#else
+static int combine_writes(struct gntdev_mapping *mapping)
+{
+	return -EOPNOTSUPP;
+}
+
+static void write_back(struct gntdev_mapping *mapping) {}
+#endif
+
 /**
  * gntdev_mapping_map() - map the grants
  * @mapping: the mapping, fresh from gntdev_mapping_alloc()
  * @refs:    a grant for each of its pages
  *
- * Return: as gntdev_grants_map(); after an error the mapping is as it was.
+ * Return: as gntdev_grants_map(), or -ENOMEM; after an error the mapping is as it was.
  */
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs)
 {
 	int err = gntdev_grants_map(refs, mapping->pages, mapping->handles, mapping->count,
 				    mapping->readonly);
 
+	if (!err && mapping->write_combining) {
+		err = combine_writes(mapping);
+		if (err)
+			gntdev_grants_unmap(mapping->pages, mapping->handles, mapping->count);
+	}
 	if (!err)
 		mapping->busy = mapping->count;
 	return err;
 }
 
-/* Gives back pages that are unmapped; those that Xen kept are NULL, and lost. */
-static void free_pages_not_kept(struct page **pages, unsigned int count)
+/* Gives back @count of its pages, unmapped; those that Xen kept are NULL, and lost. */
+static void free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pages,
+				unsigned int count)
 {
 	unsigned int i = 0, start;
 
@@ -125,7 +194,7 @@ static void free_pages_not_kept(struct page **pages, unsigned int count)
 		}
 		for (start = i; i < count && pages[i]; i++)
 			;
-		gnttab_free_pages(i - start, pages + start);
+		put_pages(i - start, pages + start, mapping->write_combining);
 	}
 }
 
@@ -135,7 +204,7 @@ static void free_pages_not_kept(struct page **pages, unsigned int count)
  */
 void gntdev_mapping_free(struct gntdev_mapping *mapping)
 {
-	free_pages_not_kept(mapping->pages, mapping->count);
+	free_pages_not_kept(mapping, mapping->pages, mapping->count);
 	kvfree(mapping);
 }
 
@@ -167,7 +236,7 @@ static bool unmap_idle(struct gntdev_mapping *mapping)
 		gntdev_notify_clear_bytes(mapping->notify, mapping->pages, start, n);
 		gntdev_grants_unmap(mapping->pages + start, mapping->handles + start, n);
 		gntdev_notify_send(mapping->instance, mapping->notify, start, n);
-		free_pages_not_kept(mapping->pages + start, n);
+		free_pages_not_kept(mapping, mapping->pages + start, n);
 		memset(mapping->pages + start, 0, n * sizeof(*mapping->pages));
 		mapping->busy -= n;
 		progress = true;
@@ -178,38 +247,25 @@ static bool unmap_idle(struct gntdev_mapping *mapping)
 
 static void finish(struct gntdev_mapping *mapping)
 {
+	struct gntdev_unmapped *unmapped = mapping->unmapped;
+
 	gntdev_notify_free(mapping->notify);
 	kvfree(mapping);
+	if (unmapped)
+		unmapped->call(unmapped);
 }
 
-static void poll_deferred(struct work_struct *work)
+static enum gntdev_retry_result retry_unmap(struct gntdev_retry *retry)
 {
-	struct gntdev_mapping *mapping, *next;
-	bool progress = false;
-	LIST_HEAD(list);
+	struct gntdev_mapping *mapping = container_of(retry, struct gntdev_mapping, retry);
+	struct gntdev_instance *instance = mapping->instance;
+	bool progress = unmap_idle(mapping);
 
-	spin_lock(&deferred_lock);
-	list_splice_init(&deferred_list, &list);
-	spin_unlock(&deferred_lock);
-
-	list_for_each_entry_safe(mapping, next, &list, deferred) {
-		struct gntdev_instance *instance = mapping->instance;
-
-		progress |= unmap_idle(mapping);
-		if (mapping->busy)
-			continue;
-		list_del(&mapping->deferred);
-		finish(mapping);
-		gntdev_instance_put(instance);
-		module_put(THIS_MODULE);
-	}
-
-	spin_lock(&deferred_lock);
-	poll_interval = progress ? POLL_MIN : min(poll_interval * 2, POLL_MAX);
-	list_splice(&list, &deferred_list);
-	if (!list_empty(&deferred_list))
-		queue_delayed_work(deferred_queue, &deferred_work, poll_interval);
-	spin_unlock(&deferred_lock);
+	if (mapping->busy)
+		return progress ? GNTDEV_RETRY_PROGRESS : GNTDEV_RETRY_STUCK;
+	finish(mapping);
+	gntdev_instance_put(instance);
+	return GNTDEV_RETRY_DONE;
 }
 
 /**
@@ -227,6 +283,8 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instan
 	mapping->instance = instance;
 	mapping->notify = notify;
 
+	if (mapping->write_combining)
+		write_back(mapping);
 	gntdev_notify_clear_bytes(notify, mapping->pages, 0, mapping->count);
 	unmap_idle(mapping);
 	if (!mapping->busy) {
@@ -235,10 +293,6 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instan
 	}
 
 	gntdev_instance_get(instance);
-	__module_get(THIS_MODULE);
-	spin_lock(&deferred_lock);
-	list_add(&mapping->deferred, &deferred_list);
-	poll_interval = POLL_MIN;
-	mod_delayed_work(deferred_queue, &deferred_work, POLL_MIN);
-	spin_unlock(&deferred_lock);
+	mapping->retry.attempt = retry_unmap;
+	gntdev_retry_later(&busy_mappings, &mapping->retry);
 }

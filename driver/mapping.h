@@ -2,24 +2,35 @@
 #ifndef GNTDEV_MAPPING_H
 #define GNTDEV_MAPPING_H
 
-#include <linux/list.h>
 #include <linux/types.h>
 
 #include <xen/grant_table.h>
+
+#include "retry.h"
 
 struct gntdev_instance;
 struct gntdev_notify;
 struct ioctl_gntdev_grant_ref;
 
 /**
+ * struct gntdev_unmapped - what is to be told that a mapping is gone
+ * @call: called once Xen has back what the mapping had, without any lock; may sleep
+ */
+struct gntdev_unmapped {
+	void (*call)(struct gntdev_unmapped *unmapped);
+};
+
+/**
  * struct gntdev_mapping - the grants of one range, mapped at pages of the kernel
  * @notify:   the range's notifications, once the last user of the mapping has gone
  * @instance: whose they are; set then, too
- * @deferred: place among those that still have a busy page
+ * @unmapped: told when the mapping is gone, or NULL
+ * @retry:    used once it has no view, while the kernel still uses one of its pages
  * @handles:  Xen's handle for each page
  * @count:    pages
  * @busy:     pages that are not unmapped yet
  * @readonly: mapped without write access
+ * @write_combining: the attribute of all its views, write-back otherwise
  * @pages:    the pages; NULL once unmapped
  *
  * Views (a VMA, a dma-buf) share a mapping. When the last of them goes, the mapping leaves its
@@ -28,18 +39,22 @@ struct ioctl_gntdev_grant_ref;
 struct gntdev_mapping {
 	struct gntdev_notify *notify;
 	struct gntdev_instance *instance;
-	struct list_head deferred;
+	struct gntdev_unmapped *unmapped;
+	struct gntdev_retry retry;
 	grant_handle_t *handles;
 	unsigned int count;
 	unsigned int busy;
 	bool readonly;
+	bool write_combining;
 	struct page *pages[];
 };
 
 int gntdev_mapping_init(void);
 void gntdev_mapping_exit(void);
+bool gntdev_mapping_can_combine_writes(void);
 
-struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly);
+struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
+					    bool write_combining);
 void gntdev_mapping_free(struct gntdev_mapping *mapping);
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs);
 void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instance *instance,

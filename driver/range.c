@@ -2,7 +2,8 @@
 /*
  * Ranges: from the registration of grant references to their removal.
  *
- * A range is in the table from MAP_GRANT_REF to UNMAP_GRANT_REF or the release of the file. While
+ * A range is in the table from MAP_GRANT_REF to UNMAP_GRANT_REF or the release of the file; that of
+ * a dma-buf is in no table. While
  * it has users (a VMA, or an attempt to make one) it stays there. The first user has the grants
  * mapped; with the last one the mapping leaves the range, so that the range is free at once for
  * whatever comes next, even where the kernel is not yet done with some of the mapping's pages.
@@ -45,6 +46,7 @@ struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsign
 		return NULL;
 	kref_init(&range->ref);
 	range->users = 0;
+	range->slot.first = 0;
 	range->slot.count = count;
 	range->registered = false;
 	range->gone = false;
@@ -273,8 +275,37 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 
 	if (!write && range->notify && range->notify->clears)
 		return ERR_PTR(-EINVAL);
-	mapping = gntdev_mapping_alloc(range->slot.count, !write);
+	mapping = gntdev_mapping_alloc(range->slot.count, !write, false);
 	return mapping ?: ERR_PTR(-ENOMEM);
+}
+
+/**
+ * gntdev_range_map() - map a range that nobody else knows yet
+ * @range:           a range that is in no table
+ * @write_combining: as gntdev_mapping_alloc()
+ * @unmapped:        is told when the mapping is gone
+ *
+ * Return: 0, and the caller is a user, with what reference it had; or an errno as
+ * gntdev_mapping_map(), and the range is as before.
+ */
+int gntdev_range_map(struct gntdev_range *range, bool write_combining,
+		     struct gntdev_unmapped *unmapped)
+{
+	struct gntdev_mapping *mapping;
+	int err;
+
+	mapping = gntdev_mapping_alloc(range->slot.count, false, write_combining);
+	if (!mapping)
+		return -ENOMEM;
+	err = gntdev_mapping_map(mapping, range->refs);
+	if (err) {
+		gntdev_mapping_free(mapping);
+		return err;
+	}
+	mapping->unmapped = unmapped;
+	range->mapping = mapping;
+	range->users = 1;
+	return 0;
 }
 
 /**

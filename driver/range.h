@@ -11,12 +11,14 @@
 struct gntdev_instance;
 struct gntdev_mapping;
 struct gntdev_notify;
+struct gntdev_unmapped;
 
 /**
  * struct gntdev_range - grant references that were registered together
  * @ref:        held by the table and by each user
- * @users:      views of the range, and attempts to make one; under the instance's lock
- * @slot:       place in the instance's table; under the instance's lock
+ * @users:      views of the range, attempts to make one, a dma-buf; under the instance's lock
+ * @slot:       place in the instance's table, under the instance's lock; of a dma-buf's range, in
+ *              no table, only the count is used, and the first page is 0
  * @registered: whether look-ups may find it; under the instance's lock
  * @gone:       whether it has left the table for good; under @lock
  * @instance:   whose it is
@@ -52,6 +54,9 @@ void gntdev_range_use_again(struct gntdev_range *range);
 void gntdev_range_unuse(struct gntdev_range *range);
 
 struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool write, bool *fresh);
+
+int gntdev_range_map(struct gntdev_range *range, bool write_combining,
+		     struct gntdev_unmapped *unmapped);
 
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port);
 

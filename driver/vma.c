@@ -30,28 +30,32 @@ int gntdev_vma_may_split(struct vm_area_struct *vma, unsigned long address)
 }
 
 /**
- * gntdev_mmap() - map one whole range
- * @file: the open device
- * @vma:  the new mapping; its offset and length say which range
+ * gntdev_vma_first() - which page of a range a VMA begins with
+ * @vma:   a VMA that shows pages of the range, or is to
+ * @range: the range, which has a user, so that its place in the table stays
  *
- * Return: 0; -EINVAL if no range is just there, for write access without MAP_SHARED, or for none
- * where a byte is to be cleared; -EBUSY if the range is mapped with less access already; -ENOMEM;
- * -EINTR if killed; -ERESTARTNOINTR if a signal came first; or what Xen's refusal of a reference
- * means, see gntdev(4).
+ * Return: the page; 0 for all mappings of the device, which show whole ranges.
  */
-int gntdev_mmap(struct file *file, struct vm_area_struct *vma)
+unsigned int gntdev_vma_first(const struct vm_area_struct *vma, const struct gntdev_range *range)
 {
-	struct gntdev_instance *instance = file->private_data;
-	struct gntdev_range *range;
-	int err;
+	return vma->vm_pgoff - range->slot.first;
+}
+
+/**
+ * gntdev_vma_map() - make a new VMA a view of a range
+ * @vma:   the VMA, all of whose pages the range has
+ * @range: the range, of which the caller has made itself a user: for the VMA, or for nothing if
+ *         this fails
+ *
+ * Return: as gntdev_mmap().
+ */
+int gntdev_vma_map(struct vm_area_struct *vma, struct gntdev_range *range)
+{
+	int err = -EINVAL;
 
 	/* A private copy of a page would not be the peer's page any more. */
 	if ((vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_SHARED))
-		return -EINVAL;
-
-	range = gntdev_range_use(instance, vma->vm_pgoff, vma_pages(vma));
-	if (!range)
-		return -EINVAL;
+		goto err_unuse;
 
 	/*
 	 * VM_DONTEXPAND keeps neighbours from being merged, and khugepaged, KSM and the aging of
@@ -66,14 +70,34 @@ int gntdev_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!err)
 		err = gntdev_is_pv() ? gntdev_pv_map(vma, range) : gntdev_xlate_map(vma, range);
 	mutex_unlock(&range->lock);
+	if (err)
+		goto err_unuse;
 
-	if (err) {
-		gntdev_range_unuse(range);
-		return err;
-	}
 	/* Not before: from here on the VMA is closed whatever happens to it. */
 	vma->vm_ops = vm_ops();
 	return 0;
+
+err_unuse:
+	gntdev_range_unuse(range);
+	return err;
+}
+
+/**
+ * gntdev_mmap() - map one whole range
+ * @file: the open device
+ * @vma:  the new mapping; its offset and length say which range
+ *
+ * Return: 0; -EINVAL if no range is just there, for write access without MAP_SHARED, or for none
+ * where a byte is to be cleared; -EBUSY if the range is mapped with less access already; -ENOMEM;
+ * -EINTR if killed; -ERESTARTNOINTR if a signal came first; or what Xen's refusal of a reference
+ * means, see gntdev(4).
+ */
+int gntdev_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct gntdev_range *range;
+
+	range = gntdev_range_use(file->private_data, vma->vm_pgoff, vma_pages(vma));
+	return range ? gntdev_vma_map(vma, range) : -EINVAL;
 }
 
 /**
@@ -121,7 +145,8 @@ bool gntdev_vma_grant(unsigned long address, struct ioctl_gntdev_grant_ref *gran
 	vma = vma_lookup(current->mm, untagged_addr(address));
 	if (vma && vma->vm_ops == vm_ops() && vma->vm_private_data) {
 		range = gntdev_is_pv() ? gntdev_pv_range(vma) : gntdev_xlate_range(vma);
-		*grant = range->refs[(untagged_addr(address) - vma->vm_start) >> PAGE_SHIFT];
+		*grant = range->refs[gntdev_vma_first(vma, range) +
+				     ((untagged_addr(address) - vma->vm_start) >> PAGE_SHIFT)];
 		found = true;
 	}
 	mmap_read_unlock(current->mm);

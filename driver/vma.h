@@ -9,6 +9,8 @@ struct gntdev_instance;
 struct gntdev_range;
 struct ioctl_gntdev_grant_ref;
 
+int gntdev_vma_map(struct vm_area_struct *vma, struct gntdev_range *range);
+unsigned int gntdev_vma_first(const struct vm_area_struct *vma, const struct gntdev_range *range);
 int gntdev_mmap(struct file *file, struct vm_area_struct *vma);
 int gntdev_vma_find(struct gntdev_instance *instance, unsigned long address, u64 *index,
 		    u32 *count);

@@ -38,8 +38,10 @@
  * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
  * @range:    the range, of which the view is a user
  * @mapping:  the range's mapping, there as long as the view
+ * @first:    the first page of the range that it shows
+ * @count:    how many pages it shows
  * @lock:     protects @handles; nothing may be allocated under it
- * @readonly: the entries do not allow writing
+ * @kind:     what the entries allow
  * @ptes:     machine address of each entry; a page table stays while the VMA does
  * @handles:  Xen's handle for each entry, INVALID_GRANT_HANDLE while it is not mapped
  */
@@ -48,8 +50,10 @@ struct gntdev_pv_view {
 	struct kref vmas;
 	struct gntdev_range *range;
 	struct gntdev_mapping *mapping;
+	unsigned int first;
+	unsigned int count;
 	struct mutex lock;		/* taken inside the MMU notifiers */
-	bool readonly;
+	enum gntdev_ptes kind;
 	grant_handle_t *handles;
 	u64 ptes[];
 };
@@ -68,7 +72,7 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 			    const struct mmu_notifier_range *change, unsigned long seq)
 {
 	struct gntdev_pv_view *view = container_of(notifier, struct gntdev_pv_view, notifier);
-	unsigned long last_page = view->mapping->count - 1;
+	unsigned long last_page = view->count - 1;
 	unsigned long start = view_start(view), first = 0;
 
 	if (mmu_notifier_range_blockable(change))
@@ -133,8 +137,8 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 			break;
 		mutex_unlock(&view->lock);
 	}
-	err = gntdev_grants_map_ptes(view->range->refs + first, view->ptes + first,
-				     view->handles + first, count, view->readonly);
+	err = gntdev_grants_map_ptes(view->range->refs + view->first + first, view->ptes + first,
+				     view->handles + first, count, view->kind);
 	mutex_unlock(&view->lock);
 	return err;
 }
@@ -143,7 +147,7 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gntdev_range *range,
 					  struct gntdev_mapping *mapping)
 {
-	unsigned int count = mapping->count;
+	unsigned int count = vma_pages(vma);
 	struct gntdev_pv_view *view;
 	int err;
 
@@ -156,8 +160,10 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 	kref_init(&view->vmas);
 	view->range = range;
 	view->mapping = mapping;
+	view->first = gntdev_vma_first(vma, range);
+	view->count = count;
 	mutex_init(&view->lock);
-	view->readonly = !(vma->vm_flags & VM_WRITE);
+	view->kind = vma->vm_flags & VM_WRITE ? GNTDEV_PTES_USER : GNTDEV_PTES_USER_READONLY;
 	view->handles = (grant_handle_t *)&view->ptes[count];
 	memset32(view->handles, INVALID_GRANT_HANDLE, count);
 
@@ -175,7 +181,7 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 static void view_hide(struct gntdev_pv_view *view)
 {
 	mutex_lock(&view->lock);
-	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->mapping->count, true);
+	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->count, true);
 	mutex_unlock(&view->lock);
 }
 
@@ -193,7 +199,7 @@ static void view_destroy(struct gntdev_pv_view *view)
 
 /**
  * gntdev_pv_map() - make a view of a range
- * @vma:   the new mapping of the whole range
+ * @vma:   the new mapping of pages of the range
  * @range: the range, which the caller uses for the view, and whose lock it holds
  *
  * Return: as gntdev_mmap().
@@ -216,7 +222,7 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	}
 
 	/* The entries before the kernel's mapping: see grants.c about GNTST_eagain. */
-	err = view_populate(view, vma->vm_mm, 0, mapping->count);
+	err = view_populate(view, vma->vm_mm, 0, view->count);
 	if (err)
 		goto err_view;
 	if (fresh) {
@@ -315,7 +321,7 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	 * A forked child has no view; after an mremap() that failed, it is at the other place. A
 	 * debugger may try to read what the process may not.
 	 */
-	if (!view || view_start(view) != vma->vm_start || page >= view->mapping->count ||
+	if (!view || view_start(view) != vma->vm_start || page >= view->count ||
 	    !view_is_accessible(vma))
 		return VM_FAULT_SIGBUS;
 
@@ -348,9 +354,9 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	 * them, hold mmap_lock to read.
 	 */
 	if (!view || gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
-	    page >= view->mapping->count)
+	    page >= view->count)
 		return NULL;
-	return view->mapping->pages[page];
+	return view->mapping->pages[view->first + page];
 }
 
 const struct vm_operations_struct gntdev_pv_vm_ops = {

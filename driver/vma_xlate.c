@@ -15,7 +15,7 @@
 
 /**
  * gntdev_xlate_map() - make a view of a range
- * @vma:   the new mapping of the whole range
+ * @vma:   the new mapping of pages of the range
  * @range: the range, which the caller uses for the view, and whose lock it holds
  *
  * Return: as gntdev_mmap().
@@ -39,8 +39,11 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		}
 	}
 
-	pages = mapping->count;
-	err = vm_insert_pages(vma, vma->vm_start, mapping->pages, &pages);
+	if (mapping->write_combining)
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+	pages = vma_pages(vma);
+	err = vm_insert_pages(vma, vma->vm_start, mapping->pages + gntdev_vma_first(vma, range),
+			      &pages);
 	if (err) {
 		/*
 		 * The core kernel zaps what was inserted, but only after this. So the pages may
@@ -82,7 +85,7 @@ static vm_fault_t xlate_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct gntdev_range *range = vma->vm_private_data;
-	unsigned long page = vmf->pgoff - vma->vm_pgoff;
+	unsigned long page = vmf->pgoff - range->slot.first;
 
 	if (page >= range->mapping->count)
 		return VM_FAULT_SIGBUS;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GNTDEV_DMABUF_H
+#define GNTDEV_DMABUF_H
+
+#include <linux/types.h>
+
+struct dma_buf;
+struct gntdev_instance;
+struct ioctl_gntdev_dmabuf_exp_from_refs;
+struct ioctl_gntdev_dmabuf_exp_wait_released;
+struct ioctl_gntdev_dmabuf_imp_release;
+struct ioctl_gntdev_dmabuf_imp_to_refs;
+
+long gntdev_export(struct gntdev_instance *instance,
+		   struct ioctl_gntdev_dmabuf_exp_from_refs __user *arg, unsigned int limit);
+long gntdev_export_wait_released(struct gntdev_instance *instance,
+				 struct ioctl_gntdev_dmabuf_exp_wait_released __user *arg);
+bool gntdev_is_export(const struct dma_buf *dmabuf);
+
+int gntdev_import_init(void);
+void gntdev_import_exit(void);
+long gntdev_import(struct gntdev_instance *instance,
+		   struct ioctl_gntdev_dmabuf_imp_to_refs __user *arg, unsigned int limit);
+long gntdev_import_release(struct gntdev_instance *instance,
+			   struct ioctl_gntdev_dmabuf_imp_release __user *arg);
+void gntdev_import_release_all(struct gntdev_instance *instance);
+
+#endif

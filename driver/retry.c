@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What cannot be given back yet: a page that the kernel still uses, a grant that the peer still
+ * maps. Neither tells anybody when that ends, so this has to be a poll; it starts at POLL_MIN and
+ * slows down to POLL_MAX while nothing happens. Whatever waits here holds the module.
+ */
+
+#include <linux/jiffies.h>
+#include <linux/module.h>
+
+#include "retry.h"
+
+#define POLL_MIN	msecs_to_jiffies(8)
+#define POLL_MAX	msecs_to_jiffies(512)
+
+static void look_again(struct work_struct *work)
+{
+	struct gntdev_retry_queue *queue =
+		container_of(to_delayed_work(work), struct gntdev_retry_queue, work);
+	struct gntdev_retry *retry, *next;
+	bool progress = false;
+	LIST_HEAD(looked_at);
+	LIST_HEAD(still);
+
+	spin_lock(&queue->lock);
+	list_splice_init(&queue->waiting, &looked_at);
+	spin_unlock(&queue->lock);
+
+	list_for_each_entry_safe(retry, next, &looked_at, link) {
+		/* Off the list first: what is done with is gone. */
+		list_del(&retry->link);
+		switch (retry->attempt(retry)) {
+		case GNTDEV_RETRY_DONE:
+			module_put(THIS_MODULE);
+			progress = true;
+			break;
+		case GNTDEV_RETRY_PROGRESS:
+			progress = true;
+			fallthrough;
+		case GNTDEV_RETRY_STUCK:
+			list_add_tail(&retry->link, &still);
+			break;
+		}
+	}
+
+	spin_lock(&queue->lock);
+	queue->interval = progress ? POLL_MIN : min(queue->interval * 2, POLL_MAX);
+	list_splice(&still, &queue->waiting);
+	if (!list_empty(&queue->waiting))
+		queue_delayed_work(queue->workqueue, &queue->work, queue->interval);
+	spin_unlock(&queue->lock);
+}
+
+/**
+ * gntdev_retry_init() - make a queue
+ * @queue: the queue
+ * @name:  of its workqueue
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name)
+{
+	INIT_LIST_HEAD(&queue->waiting);
+	spin_lock_init(&queue->lock);
+	INIT_DELAYED_WORK(&queue->work, look_again);
+	queue->workqueue = alloc_workqueue("%s", WQ_UNBOUND, 1, name);
+	return queue->workqueue ? 0 : -ENOMEM;
+}
+
+/**
+ * gntdev_retry_exit() - undo gntdev_retry_init()
+ * @queue: the queue
+ *
+ * Nothing waits any more, or the module would be held; but the work item that let go of the last
+ * one may still be on its way out, or be set to look once more.
+ */
+void gntdev_retry_exit(struct gntdev_retry_queue *queue)
+{
+	cancel_delayed_work_sync(&queue->work);
+	destroy_workqueue(queue->workqueue);
+}
+
+/**
+ * gntdev_retry_later() - have an object looked at until it is done with
+ * @queue: that of its kind
+ * @retry: part of the object, with its attempt
+ *
+ * Needs no memory. The caller holds the module: by an open file, of the device or of a dma-buf.
+ */
+void gntdev_retry_later(struct gntdev_retry_queue *queue, struct gntdev_retry *retry)
+{
+	__module_get(THIS_MODULE);
+	spin_lock(&queue->lock);
+	list_add(&retry->link, &queue->waiting);
+	queue->interval = POLL_MIN;
+	mod_delayed_work(queue->workqueue, &queue->work, POLL_MIN);
+	spin_unlock(&queue->lock);
+}
