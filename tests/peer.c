@@ -17,6 +17,10 @@
  *   await CHANNEL N MS        1 when N came, 0 when they did not in time
  *   withdraw CHANNEL
  *   arm CHANNEL LOT           free LOT as soon as the next event comes
+ *   take DOMID N RUNS         maps pages of DOMID, references as above: TAKEN, or "refused ERRNO"
+ *   takefill TAKEN SEED       a pattern into every one of them
+ *   takebad TAKEN SEED        how many do not have that pattern
+ *   drop TAKEN
  *   held DOMID                in dom0: its grants that Xen says are mapped, REF:MAPPINGS
  *   mapped                    in dom0: those of every domain, as lines dDOMID REF MAPPINGS
  *   quit
@@ -38,10 +42,12 @@
 #include "lib/lot.h"
 #include "lib/oracle.h"
 #include "lib/store.h"
+#include "lib/taken.h"
 #include "lib/t.h"
 
 #define LOTS 64
 #define CHANNELS 64
+#define TAKEN 16
 
 static struct {
 	struct lot *lot;
@@ -55,6 +61,8 @@ static struct {
 	struct far_end far;
 	unsigned int armed_lot; /* + 1 */
 } channels[CHANNELS];
+
+static struct taken *taken[TAKEN];
 
 static char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -82,6 +90,11 @@ static void forget(void)
 			far_close(&channels[i].far);
 		memset(&channels[i], 0, sizeof(channels[i]));
 	}
+	for (unsigned int i = 0; i < TAKEN; i++) {
+		if (taken[i])
+			taken_free(taken[i]);
+		taken[i] = NULL;
+	}
 }
 
 static char *make(unsigned int n, bool writable, unsigned int domid)
@@ -100,15 +113,8 @@ static char *make(unsigned int n, bool writable, unsigned int domid)
 	if (!lots[slot].lot)
 		return text("error cannot grant %u pages: %s", n, strerror(errno));
 	out = open_memstream(&answer, &size);
-	fprintf(out, "%u", slot);
-	for (unsigned int i = 0, length; i < n; i += length) {
-		int step = i + 1 < n && refs[i + 1] == refs[i] - 1 ? -1 : 1;
-
-		length = 1;
-		while (i + length < n && refs[i + length] == refs[i] + step * length)
-			length++;
-		fprintf(out, " %u%c%u", refs[i], step < 0 ? '-' : '+', length);
-	}
+	fprintf(out, "%u ", slot);
+	runs_write(out, refs, n);
 	fclose(out);
 	free(refs);
 	return answer;
@@ -183,6 +189,40 @@ static char *answer_channel(const char *verb, unsigned int id, const unsigned in
 	return text("%u", far_wait(far, args[0], args[1]));
 }
 
+/* take DOMID N RUNS */
+static char *take(const char *arguments)
+{
+	unsigned int domid, n, slot = 0;
+	uint32_t *refs;
+	int skip;
+
+	while (slot < TAKEN && taken[slot])
+		slot++;
+	if (slot == TAKEN || sscanf(arguments, "%u %u %n", &domid, &n, &skip) != 2)
+		return text("error cannot take that");
+	refs = calloc(n, sizeof(*refs));
+	if (!runs_read(arguments + skip, refs, n))
+		return text("error there are no %u references", n);
+	taken[slot] = taken_map(domid, refs, n);
+	free(refs);
+	return taken[slot] ? text("%u", slot) : text("refused %d", errno);
+}
+
+static char *answer_taken(const char *verb, unsigned int id, unsigned int seed)
+{
+	if (id >= TAKEN || !taken[id])
+		return text("error nothing is taken");
+	if (!strcmp(verb, "takefill"))
+		mapping_fill(taken[id]->memory, taken[id]->n, seed);
+	else if (!strcmp(verb, "takebad"))
+		return text("%u", mapping_bad(taken[id]->memory, taken[id]->n, seed));
+	else {
+		taken_free(taken[id]);
+		taken[id] = NULL;
+	}
+	return text("0");
+}
+
 /* Waits for a question, and does what "arm" asked for when its event comes. */
 static void wait_for_work(void)
 {
@@ -229,6 +269,10 @@ static char *answer(const char *question)
 		return make(args[0], args[1], args[2]);
 	if (!strcmp(verb, "offer"))
 		return offer(args[0]);
+	if (!strcmp(verb, "take"))
+		return take(question + strlen("take"));
+	if (!strcmp(verb, "takefill") || !strcmp(verb, "takebad") || !strcmp(verb, "drop"))
+		return answer_taken(verb, args[0], args[1]);
 	if (!strcmp(verb, "held")) {
 		held = oracle_held(args[0]);
 		return held ? held : text("error Xen cannot be asked");

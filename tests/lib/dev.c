@@ -104,6 +104,56 @@ int dev_munmap(void *address, unsigned int count)
 	return munmap(address, count * PAGE);
 }
 
+int dev_export(int fd, unsigned int flags, const struct ioctl_gntdev_grant_ref *refs,
+	       unsigned int count, int *buffer)
+{
+	struct ioctl_gntdev_dmabuf_exp_from_refs *op = calloc(1, sizeof(*op) + count * 4);
+	int err;
+
+	op->flags = flags;
+	op->count = count;
+	op->domid = refs[0].domid;
+	for (unsigned int i = 0; i < count; i++)
+		op->refs[i] = refs[i].ref;
+	err = ioctl(fd, IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS, op) < 0 ? errno : 0;
+	if (!err)
+		*buffer = op->fd;
+	free(op);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int dev_wait_released(int fd, int buffer, unsigned int ms)
+{
+	struct ioctl_gntdev_dmabuf_exp_wait_released op = { .fd = buffer, .wait_to_ms = ms };
+
+	return ioctl(fd, IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED, &op);
+}
+
+int dev_import(int fd, int buffer, unsigned int count, unsigned int domid,
+	       struct ioctl_gntdev_grant_ref *refs)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs *op = calloc(1, sizeof(*op) + count * 4);
+	int err;
+
+	op->fd = buffer;
+	op->count = count;
+	op->domid = domid;
+	err = ioctl(fd, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS, op) < 0 ? errno : 0;
+	for (unsigned int i = 0; !err && i < count; i++)
+		refs[i] = (struct ioctl_gntdev_grant_ref){ t_domid(), op->refs[i] };
+	free(op);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int dev_import_release(int fd, int buffer)
+{
+	struct ioctl_gntdev_dmabuf_imp_release op = { .fd = buffer };
+
+	return ioctl(fd, IOCTL_GNTDEV_DMABUF_IMP_RELEASE, &op);
+}
+
 int dev_copy(int fd, segment_t *segments, unsigned int count)
 {
 	struct ioctl_gntdev_grant_copy copy = { .count = count, .segments = segments };

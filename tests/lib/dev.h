@@ -33,6 +33,15 @@ int dev_notify(int fd, uint64_t index, unsigned int action, unsigned int port);
 void *dev_mmap(int fd, uint64_t index, unsigned int count, int prot);
 int dev_munmap(void *address, unsigned int count);
 
+/* All of one domain. @buffer is set if it works. */
+int dev_export(int fd, unsigned int flags, const struct ioctl_gntdev_grant_ref *refs,
+	       unsigned int count, int *buffer);
+int dev_wait_released(int fd, int buffer, unsigned int ms);
+/* @refs is set if it works, to references of this domain. */
+int dev_import(int fd, int buffer, unsigned int count, unsigned int domid,
+	       struct ioctl_gntdev_grant_ref *refs);
+int dev_import_release(int fd, int buffer);
+
 typedef struct ioctl_gntdev_grant_copy_segment segment_t;
 
 int dev_copy(int fd, segment_t *segments, unsigned int count);

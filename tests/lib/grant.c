@@ -107,16 +107,18 @@ static char *ask(unsigned int domid, const char *fmt, ...)
 static char *ask(unsigned int domid, const char *fmt, ...)
 {
 	unsigned int slot = greet(domid);
-	char question[256], *answer;
+	char *question, *answer;
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(question, sizeof(question), fmt, args);
+	if (vasprintf(&question, fmt, args) < 0)
+		t_bail("no memory");
 	va_end(args);
 	put_question(slot, question);
 	answer = await_answer(slot);
 	if (!strncmp(answer, "error ", 6))
 		t_bail("the peer in domain %u, asked to %s: %s", domid, question, answer + 6);
+	free(question);
 	return answer;
 }
 
@@ -145,17 +147,8 @@ static struct grants *make(unsigned int n, bool writable, unsigned int domid)
 	} else {
 		answer = ask(granter.domid, "make %u %u %u", n, writable, domid);
 		grants->id = strtoul(answer, &next, 10);
-		/* Runs of references: FIRST+LENGTH or, downwards, FIRST-LENGTH. */
-		for (unsigned int i = 0; i < n;) {
-			unsigned int first = strtoul(next, &next, 10), length;
-			bool down = *next == '-';
-
-			if (*next != '-' && *next != '+')
-				t_bail("the peer gave fewer than %u references: %s", n, answer);
-			length = strtoul(next + 1, &next, 10);
-			for (unsigned int k = 0; k < length && i < n; k++)
-				refs[i++] = down ? first - k : first + k;
-		}
+		if (!runs_read(next, refs, n))
+			t_bail("the peer gave fewer than %u references: %s", n, answer);
 		free(answer);
 	}
 	for (unsigned int i = 0; i < n; i++)
@@ -226,62 +219,97 @@ unsigned int grants_bad(struct grants *grants, unsigned int seed)
 	return ask_number(granter.domid, "bad", grants->id, seed, 0, 0);
 }
 
-unsigned int mapping_bad(const void *mapping, unsigned int n, unsigned int seed)
-{
-	unsigned int bad = 0;
-
-	for (unsigned int i = 0; i < n; i++) {
-		const uint64_t *words = (const void *)((const char *)mapping + i * PAGE);
-		unsigned int word = 0;
-
-		if (t_byte(words) < 0) {
-			bad++;
-			continue;
-		}
-		while (word < PAGE / 8 && words[word] == pattern_word(seed, i, word))
-			word++;
-		bad += word != PAGE / 8;
-	}
-	return bad;
-}
-
-void mapping_fill(void *mapping, unsigned int n, unsigned int seed)
-{
-	for (unsigned int i = 0; i < n; i++)
-		for (unsigned int word = 0; word < PAGE / 8; word++)
-			((uint64_t *)((char *)mapping + i * PAGE))[word] =
-				pattern_word(seed, i, word);
-}
-
-/* Counts, in "REF:COUNT REF:COUNT ...", what belongs to @grants. */
-static unsigned int count_held(const char *held, const struct grants *grants)
+/* Counts, in "REF:COUNT REF:COUNT ...", what belongs to @refs. */
+static unsigned int count_held(const char *held, const struct ioctl_gntdev_grant_ref *refs,
+			       unsigned int n)
 {
 	unsigned int total = 0, ref, count;
 	int skip;
 
 	while (sscanf(held, " %u:%u%n", &ref, &count, &skip) == 2) {
 		held += skip;
-		for (unsigned int i = 0; i < grants->n; i++)
-			if (grants->refs[i].ref == ref)
+		for (unsigned int i = 0; i < n; i++)
+			if (refs[i].ref == ref)
 				total += count;
 	}
 	return total;
 }
 
-unsigned int xen_holds(struct grants *grants)
+unsigned int xen_holds_refs(const struct ioctl_gntdev_grant_ref *refs, unsigned int n)
 {
-	char *held;
 	unsigned int total;
+	char *held;
 
 	if (t_dom0())
-		held = oracle_held(granter_domid());
+		held = oracle_held(refs[0].domid);
 	else
-		held = ask(0, "held %u", granter_domid());
+		held = ask(0, "held %u", refs[0].domid);
 	if (!held)
 		t_bail("Xen cannot be asked: %s", strerror(errno));
-	total = count_held(held, grants);
+	total = count_held(held, refs, n);
 	free(held);
 	return total;
+}
+
+unsigned int xen_holds(struct grants *grants)
+{
+	return xen_holds_refs(grants->refs, grants->n);
+}
+
+struct user *user_map(const struct ioctl_gntdev_grant_ref *refs, unsigned int n)
+{
+	struct user *user = calloc(1, sizeof(*user));
+	uint32_t *numbers = calloc(n, sizeof(*numbers));
+	char *runs, *answer;
+	size_t size;
+	FILE *out;
+	int err = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		numbers[i] = refs[i].ref;
+	if (granter_is_self()) {
+		user->taken = taken_map(refs[0].domid, numbers, n);
+		err = user->taken ? 0 : errno;
+	} else {
+		out = open_memstream(&runs, &size);
+		runs_write(out, numbers, n);
+		fclose(out);
+		answer = ask(granter_domid(), "take %u %u %s", refs[0].domid, n, runs);
+		if (sscanf(answer, "refused %d", &err) != 1)
+			user->id = atoi(answer);
+		free(answer);
+		free(runs);
+	}
+	free(numbers);
+	if (!err)
+		return user;
+	free(user);
+	errno = err;
+	return NULL;
+}
+
+void user_fill(struct user *user, unsigned int seed)
+{
+	if (user->taken)
+		mapping_fill(user->taken->memory, user->taken->n, seed);
+	else
+		ask_number(granter_domid(), "takefill", user->id, seed, 0, 0);
+}
+
+unsigned int user_bad(struct user *user, unsigned int seed)
+{
+	if (user->taken)
+		return mapping_bad(user->taken->memory, user->taken->n, seed);
+	return ask_number(granter_domid(), "takebad", user->id, seed, 0, 0);
+}
+
+void user_unmap(struct user *user)
+{
+	if (user->taken)
+		taken_free(user->taken);
+	else
+		ask_number(granter_domid(), "drop", user->id, 0, 0, 0);
+	free(user);
 }
 
 struct channel *channel_offer(void)

@@ -13,6 +13,7 @@
 #include "dev.h"
 #include "lot.h"
 #include "t.h"
+#include "taken.h"
 
 struct grants {
 	unsigned int n;
@@ -41,15 +42,27 @@ void grants_poke(struct grants *grants, unsigned int page, unsigned int offset, 
 void grants_fill(struct grants *grants, unsigned int seed);
 unsigned int grants_bad(struct grants *grants, unsigned int seed);
 
-/* The mapper's view: how many pages of a mapping are not as grants_fill() made them, or fault. */
-unsigned int mapping_bad(const void *mapping, unsigned int n, unsigned int seed);
-void mapping_fill(void *mapping, unsigned int n, unsigned int seed);
-
 /*
  * What Xen says: by how many entries are pages of @grants mapped? With the kernel's own mapping
  * of a page a PV mapping counts two.
  */
 unsigned int xen_holds(struct grants *grants);
+/* The same of any references, all of one domain. */
+unsigned int xen_holds_refs(const struct ioctl_gntdev_grant_ref *refs, unsigned int n);
+
+/*
+ * The other way round: who grants in other tests maps pages of this domain, all the
+ * references being of this one. NULL, and errno, when it cannot.
+ */
+struct user {
+	struct taken *taken;	/* with this process as the granter */
+	unsigned int id;	/* with a peer */
+};
+
+struct user *user_map(const struct ioctl_gntdev_grant_ref *refs, unsigned int n);
+void user_fill(struct user *user, unsigned int seed);
+unsigned int user_bad(struct user *user, unsigned int seed);
+void user_unmap(struct user *user);
 
 struct channel {
 	unsigned int port;	/* for SET_UNMAP_NOTIFY */

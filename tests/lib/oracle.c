@@ -62,10 +62,14 @@ static char *print_grants(void)
 	return text;
 }
 
-static char *list(int domid)
+/* What is listed of a grant. */
+enum what { MAPPINGS, FRAME };
+
+static char *list(int domid, enum what what)
 {
 	char *text = print_grants(), *answer = NULL, *said, *bracket, *rest = text;
 	unsigned int owner = 0, ref, pin, mappings;
+	unsigned long frame;
 	size_t size;
 	FILE *out;
 
@@ -76,15 +80,17 @@ static char *list(int domid)
 		said = strstr(line, "remote d");
 		if (said)
 			sscanf(said, "remote d%u", &owner);
-		/* [0x008]  d0  0x02f1d4 0x00000001 ...: the last is the pin count */
+		/* [0x008]  d0  0x02f1d4 0x00000001 ...: the machine frame, the pin count */
 		bracket = strstr(line, "[0x");
-		if (!bracket || sscanf(bracket, "[%x] %*s %*x %x", &ref, &pin) != 2)
+		if (!bracket || sscanf(bracket, "[%x] %*s %lx %x", &ref, &frame, &pin) != 3)
 			continue;
 		/* Host mappings: for writing in the low byte, for reading in the next. */
 		mappings = (pin & 0xff) + (pin >> 8 & 0xff);
-		if (domid < 0)
+		if (what == FRAME && owner == (unsigned int)domid)
+			fprintf(out, "%u:%#lx ", ref, frame);
+		else if (domid < 0)
 			fprintf(out, "d%u %u %u\n", owner, ref, mappings);
-		else if (owner == (unsigned int)domid)
+		else if (what == MAPPINGS && owner == (unsigned int)domid)
 			fprintf(out, "%u:%u ", ref, mappings);
 	}
 	fclose(out);
@@ -94,10 +100,15 @@ static char *list(int domid)
 
 char *oracle_held(unsigned int domid)
 {
-	return list(domid);
+	return list(domid, MAPPINGS);
 }
 
 char *oracle_all(void)
 {
-	return list(-1);
+	return list(-1, MAPPINGS);
+}
+
+char *oracle_frames(unsigned int domid)
+{
+	return list(domid, FRAME);
 }

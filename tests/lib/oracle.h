@@ -10,5 +10,7 @@
 char *oracle_held(unsigned int domid);
 /* The same of every domain, a line for each: "dDOMID REF MAPPINGS". */
 char *oracle_all(void);
+/* The machine frames that they are: "REF:0xFRAME REF:0xFRAME ...", as oracle_held(). */
+char *oracle_frames(unsigned int domid);
 
 #endif
