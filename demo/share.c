@@ -2,17 +2,21 @@
 /*
  * Grant pages with a text in them to another domain, and show what it answers.
  *
- *	share MEETING DOMID PAGES
+ *	share MEETING DOMID PAGES [dmabuf]
  *
+ * With "dmabuf" the pages are those of a dma-buf, instead of this program's memory.
  * The other side is map.c.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common.h"
+#include "lend.h"
 
 static void write_message(char *page, unsigned int number, unsigned int pages)
 {
@@ -43,21 +47,22 @@ int main(int argc, char **argv)
 	unsigned long long sum;
 	struct offer offer = { 0 };
 	char *memory, *answer;
+	bool lend = argc == 5 && !strcmp(argv[4], "dmabuf");
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: share MEETING DOMID PAGES\n");
+	if (argc != 4 && !lend) {
+		fprintf(stderr, "usage: share MEETING DOMID PAGES [dmabuf]\n");
 		return 2;
 	}
 	meet(argv[1]);
 	domid = atoi(argv[2]);
 	pages = atoi(argv[3]);
 
-	memory = grant_pages(domid, pages, &offer);
+	memory = (lend ? lend_pages : grant_pages)(domid, pages, &offer);
 	for (unsigned int i = 0; i < pages; i++)
 		write_message(memory + i * PAGE_BYTES, i, pages);
 	offer.checksum = checksum(memory, pages * PAGE_BYTES);
-	tell("wrote a text into %u pages and granted them to domain %u, references %s", pages,
-	     domid, refs_text(&offer));
+	tell("wrote a text into %u pages%s and granted them to domain %u, references %s", pages,
+	     lend ? " of a vgem buffer" : "", domid, refs_text(&offer));
 	publish_offer(&offer);
 
 	answer = await("answer", "the other domain to answer");
@@ -73,5 +78,7 @@ int main(int argc, char **argv)
 	tell("checksum %llx over all %u bytes: just what domain %u wrote", sum, pages * PAGE_BYTES,
 	     domid);
 	publish("bytes-answered", "%u", pages * PAGE_BYTES);
+	if (lend)
+		lend_end();
 	return 0;
 }
