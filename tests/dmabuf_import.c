@@ -2,6 +2,7 @@
 /* Grants out of dma-bufs of every exporter there is: whose pages the peer gets, and what is refused. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 
 #include "lib/buffer.h"
 #include "lib/grant.h"
+#include "lib/oracle.h"
 
 #define N 7
 #define MANY 600
@@ -58,6 +60,49 @@ static void both_ways(enum buffer_kind kind, unsigned int n)
 out:
 	dev_import_release(fd, buffer->fd);
 	buffer_free(buffer);
+}
+
+/*
+ * Where bouncing would happen, if at all: pages above 4 GiB, whose neighbours in the buffer are not
+ * their neighbours in the machine.
+ */
+static void far_and_scattered(void)
+{
+	struct buffer *buffer = buffer_make(BUFFER_VGEM, MANY);
+	unsigned long frames[MANY] = { 0 }, frame;
+	unsigned int ref, high = 0, apart = 0;
+	char *all, *next;
+	struct user *user;
+	int skip;
+
+	if (!buffer || !t_dom0() || !t_pv()) {
+		t_skip("I1", "only a PV dom0 has vgem and Xen's list", "pages far away and scattered");
+		goto out;
+	}
+	dev_import(fd, buffer->fd, MANY, granter_domid(), refs);
+	user = user_map(refs, MANY);
+	next = all = oracle_frames(t_domid());
+	for (; next && sscanf(next, " %u:%lx%n", &ref, &frame, &skip) == 2; next += skip)
+		for (unsigned int i = 0; i < MANY; i++)
+			if (refs[i].ref == ref)
+				frames[i] = frame;
+	free(all);
+	for (unsigned int i = 0; i < MANY; i++) {
+		high += frames[i] >> 20 > 0;
+		apart += i && frames[i] != frames[i - 1] + 1;
+	}
+	t_note("%u of %u pages are above 4 GiB, %u do not follow the one before", high, MANY, apart);
+	user_fill(user, 5);
+	user_unmap(user);
+	dev_import_release(fd, buffer->fd);
+	if (high && apart)
+		check_eq("I1", mapping_bad(buffer->memory, MANY, 5), 0,
+			 "pages far away and scattered have what the peer wrote, after the release");
+	else
+		t_skip("I1", "the machine's memory is not like that", "pages far away and scattered");
+out:
+	if (buffer)
+		buffer_free(buffer);
 }
 
 static void wrong_numbers(void)
@@ -202,6 +247,7 @@ int main(void)
 	for (unsigned int kind = 0; kind < BUFFER_KINDS; kind++)
 		both_ways(kind, N);
 	both_ways(BUFFER_VGEM, MANY);
+	far_and_scattered();
 	both_ways(BUFFER_LONG, 1);
 	both_ways(BUFFER_LONG, 200);
 	wrong_numbers();
