@@ -9,10 +9,10 @@
  * and of Arm). That one can sleep, and so its operations stand elsewhere.
  *
  * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
- * gnttab_map_refs() would instead sleep for up to 32 s for each such page. So in a PV domain mmap()
- * first maps the entries of the process, by a hypercall of this file. A page that is mapped once
- * cannot be paged out, so the kernel's mapping of it does not meet GNTST_eagain. A dma-buf has no
- * such entries, and its maker does wait. Xen on Arm has no paging.
+ * gnttab_map_refs() would instead sleep for up to 32 s for each such page. In a PV domain mmap()
+ * maps the entries of the process only, by a hypercall of this file. A page that is mapped once
+ * cannot be paged out, so the kernel's mapping of it, if it comes to that, does not meet
+ * GNTST_eagain. A dma-buf has no such entries, and its maker does wait. Xen on Arm has no paging.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -34,7 +34,7 @@
 
 #include "grants.h"
 
-#define BATCH		128
+#define BATCH		GNTDEV_GRANTS_BATCH
 /* Up to this many operations need no allocated buffer in gntdev_grants_map(). */
 #define SMALL_BATCH	8
 
@@ -249,22 +249,6 @@ static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
 	return err ?: failed;
 }
 
-/* Unmaps the pages that a failed gntdev_grants_map() had mapped already. */
-static void unmap_mapped(struct page **pages, grant_handle_t *handles, unsigned int count)
-{
-	unsigned int i = 0, start;
-
-	while (i < count) {
-		if (handles[i] == INVALID_GRANT_HANDLE) {
-			i++;
-			continue;
-		}
-		for (start = i; i < count && handles[i] != INVALID_GRANT_HANDLE; i++)
-			;
-		gntdev_grants_unmap(pages + start, handles + start, i - start);
-	}
-}
-
 /**
  * gntdev_grants_map() - map grants at the kernel's addresses of unpopulated pages
  * @refs:     the grants
@@ -318,14 +302,68 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 	if (ops != small)
 		kfree(ops);
 	if (err)
-		unmap_mapped(pages, handles, done);
+		gntdev_grants_unmap(pages, handles, done);
+	return err;
+}
+
+/* The length of the run of pages that @handles begins with, mapped ones or others. */
+static unsigned int run_length(const grant_handle_t *handles, unsigned int count, bool mapped)
+{
+	unsigned int n;
+
+	count = min_t(unsigned int, count, BATCH);
+	for (n = 0; n < count && (handles[n] != INVALID_GRANT_HANDLE) == mapped; n++)
+		;
+	return n;
+}
+
+/**
+ * gntdev_grants_hold() - map grants that are mapped elsewhere at the kernel's addresses, too (PV)
+ * @refs:     the grants
+ * @pages:    pages as of gntdev_grants_map()
+ * @handles:  their handles; pages with a valid one are mapped already, and left alone
+ * @count:    how many
+ * @readonly: map without write access
+ * @refuse:   map nothing
+ *
+ * Neither sleeps nor needs memory: Xen does not answer GNTST_eagain for what it has mapped for us,
+ * and the p2m has had an entry for an unpopulated page since that was allocated.
+ *
+ * Return: 0; -ENOSPC if @refuse and something is not mapped; or an errno as gntdev_grants_map(),
+ * after which some of them may be mapped.
+ */
+int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
+		       grant_handle_t *handles, unsigned int count, bool readonly, bool refuse)
+{
+	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
+	unsigned int done = 0, n, i;
+	int err = 0;
+
+	while (done < count && !err) {
+		struct gnttab_map_grant_ref *ops;
+
+		done += run_length(handles + done, count - done, true);
+		n = run_length(handles + done, count - done, false);
+		if (!n)
+			continue;
+		if (refuse)
+			return -ENOSPC;
+		ops = get_cpu_ptr(batches)->map;
+		for (i = 0; i < n; i++)
+			gnttab_set_map_op(&ops[i], (phys_addr_t)kernel_address(pages[done + i]),
+					  flags, refs[done + i].ref,
+					  to_domid(refs[done + i].domid));
+		err = map_refs_noted(ops, pages + done, handles + done, n);
+		put_cpu_ptr(batches);
+		done += n;
+	}
 	return err;
 }
 
 /**
- * gntdev_grants_unmap() - undo gntdev_grants_map() for some of its pages
+ * gntdev_grants_unmap() - undo gntdev_grants_map() or gntdev_grants_hold() for some pages
  * @pages:   the pages; one that Xen refuses to unmap is set to NULL, and must never be used again
- * @handles: their handles, all valid; set to INVALID_GRANT_HANDLE
+ * @handles: their handles; invalid ones are passed over, all become INVALID_GRANT_HANDLE
  * @count:   how many
  *
  * Needs no memory; may give way to other tasks between batches. A refusal is a bug of this driver
@@ -336,10 +374,14 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 	unsigned int n, i;
 
 	for (; count; count -= n, pages += n, handles += n) {
-		struct gnttab_unmap_grant_ref *ops = get_cpu_ptr(batches)->unmap;
+		struct gnttab_unmap_grant_ref *ops;
 		int err;
 
-		n = min_t(unsigned int, count, BATCH);
+		n = run_length(handles, count, false);
+		if (n)
+			continue;
+		n = run_length(handles, count, true);
+		ops = get_cpu_ptr(batches)->unmap;
 		for (i = 0; i < n; i++) {
 			gnttab_set_unmap_op(&ops[i], (phys_addr_t)kernel_address(pages[i]),
 					    GNTMAP_host_map, handles[i]);

@@ -22,6 +22,9 @@ static inline bool gntdev_is_pv(void)
 	return IS_ENABLED(CONFIG_XEN_PV) && !xen_feature(XENFEAT_auto_translated_physmap);
 }
 
+/* Operations that go out in one hypercall. */
+#define GNTDEV_GRANTS_BATCH	128
+
 int gntdev_grants_init(void);
 void gntdev_grants_exit(void);
 
@@ -29,6 +32,8 @@ int gntdev_grants_check(const struct ioctl_gntdev_grant_ref *refs, unsigned int 
 
 int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
 		      grant_handle_t *handles, unsigned int count, bool readonly);
+int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
+		       grant_handle_t *handles, unsigned int count, bool readonly, bool refuse);
 void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count);
 
 /* What kind of page-table entries: a process's or the kernel's, and what they allow. */

@@ -121,8 +121,11 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
 		return NULL;
 	mapping->handles = (grant_handle_t *)&mapping->pages[count];
 	mapping->count = count;
-	mapping->busy = 0;
+	mapping->busy = count;
+	spin_lock_init(&mapping->lock);
+	memset32(mapping->handles, INVALID_GRANT_HANDLE, count);
 	mapping->readonly = readonly;
+	mapping->weak = false;
 	mapping->write_combining = write_combining;
 	mapping->notify = NULL;
 	mapping->instance = NULL;
@@ -160,7 +163,7 @@ static void write_back(struct gntdev_mapping *mapping) {}
 #endif
 
 /**
- * gntdev_mapping_map() - map the grants
+ * gntdev_mapping_map() - map the grants at the kernel's addresses
  * @mapping: the mapping, fresh from gntdev_mapping_alloc()
  * @refs:    a grant for each of its pages
  *
@@ -176,9 +179,61 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 		if (err)
 			gntdev_grants_unmap(mapping->pages, mapping->handles, mapping->count);
 	}
-	if (!err)
-		mapping->busy = mapping->count;
 	return err;
+}
+
+/**
+ * gntdev_mapping_hold() - have pages mapped at the kernel's addresses, too (PV)
+ * @mapping:   a mapping with a view
+ * @refs:      a grant for each of its pages
+ * @first:     the first page that is wanted
+ * @count:     how many
+ * @may_yield: whether to give way to other tasks now and then
+ *
+ * In a PV domain the entries of processes are enough to keep a page, and most pages are never
+ * wanted by the kernel. So its own mapping of a page is made when that is: for I/O, for a byte to be
+ * cleared, or before the entries go while the view stays.
+ *
+ * A page with a view is held, or shown by an entry of each view that has it. Therefore its domain
+ * cannot have it paged out, and Xen does not answer GNTST_eagain, for which gnttab_map_refs() would
+ * sleep. Where that is no longer so the mapping is weak (gntdev_mapping_weaken()), and no further
+ * page of it is held.
+ *
+ * Needs no memory of the kernel. In an auto-translated domain, and for a mapping of
+ * gntdev_mapping_map(), there is nothing to do.
+ *
+ * Return: 0; -ENOSPC if Xen has no room for one more mapping; or an errno as gntdev_grants_map().
+ */
+int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
+			unsigned int first, unsigned int count, bool may_yield)
+{
+	int err = 0;
+
+	while (count && !err) {
+		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
+
+		spin_lock(&mapping->lock);
+		err = gntdev_grants_hold(refs + first, mapping->pages + first,
+					 mapping->handles + first, n, mapping->readonly,
+					 mapping->weak);
+		spin_unlock(&mapping->lock);
+		first += n;
+		count -= n;
+		if (may_yield)
+			cond_resched();
+	}
+	return err;
+}
+
+/**
+ * gntdev_mapping_weaken() - note that pages lose their entries without being held
+ * @mapping: the mapping
+ */
+void gntdev_mapping_weaken(struct gntdev_mapping *mapping)
+{
+	spin_lock(&mapping->lock);
+	mapping->weak = true;
+	spin_unlock(&mapping->lock);
 }
 
 /* Gives back @count of its pages, unmapped; those that Xen kept are NULL, and lost. */
@@ -208,6 +263,13 @@ void gntdev_mapping_free(struct gntdev_mapping *mapping)
 	kvfree(mapping);
 }
 
+/* A page that is not mapped at the kernel's address is one that nobody asked for. */
+static bool is_idle(const struct gntdev_mapping *mapping, unsigned int page)
+{
+	return mapping->pages[page] && (mapping->handles[page] == INVALID_GRANT_HANDLE ||
+					page_count(mapping->pages[page]) == 1);
+}
+
 /*
  * Unmaps the pages of a mapping that nobody uses. No new user can appear: no page table of a
  * process leads to them any more, and those who hold mmap_lock to look one up were waited for by
@@ -221,15 +283,14 @@ static bool unmap_idle(struct gntdev_mapping *mapping)
 	bool progress = false;
 
 	while (i < mapping->count) {
-		if (!mapping->pages[i] || page_count(mapping->pages[i]) != 1) {
+		if (!is_idle(mapping, i)) {
 			i++;
 			continue;
 		}
 		start = i;
 		do {
 			i++;
-		} while (i < mapping->count && mapping->pages[i] &&
-			 page_count(mapping->pages[i]) == 1);
+		} while (i < mapping->count && is_idle(mapping, i));
 
 		n = i - start;
 		/* Once more: what was in flight may have written the byte after it was cleared. */

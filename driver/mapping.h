@@ -2,6 +2,7 @@
 #ifndef GNTDEV_MAPPING_H
 #define GNTDEV_MAPPING_H
 
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include <xen/grant_table.h>
@@ -26,10 +27,13 @@ struct gntdev_unmapped {
  * @instance: whose they are; set then, too
  * @unmapped: told when the mapping is gone, or NULL
  * @retry:    used once it has no view, while the kernel still uses one of its pages
- * @handles:  Xen's handle for each page
+ * @lock:     protects @handles and @weak while there are views; the last of all locks
+ * @handles:  Xen's handle for each page that is mapped at the kernel's address, else
+ *            INVALID_GRANT_HANDLE: see gntdev_mapping_hold()
  * @count:    pages
- * @busy:     pages that are not unmapped yet
+ * @busy:     pages that are not given back yet
  * @readonly: mapped without write access
+ * @weak:     a page may be neither held nor shown by an entry
  * @write_combining: the attribute of all its views, write-back otherwise
  * @pages:    the pages; NULL once unmapped
  *
@@ -41,10 +45,12 @@ struct gntdev_mapping {
 	struct gntdev_instance *instance;
 	struct gntdev_unmapped *unmapped;
 	struct gntdev_retry retry;
+	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
 	grant_handle_t *handles;
 	unsigned int count;
 	unsigned int busy;
 	bool readonly;
+	bool weak;
 	bool write_combining;
 	struct page *pages[];
 };
@@ -57,6 +63,9 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
 					    bool write_combining);
 void gntdev_mapping_free(struct gntdev_mapping *mapping);
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs);
+int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
+			unsigned int first, unsigned int count, bool may_yield);
+void gntdev_mapping_weaken(struct gntdev_mapping *mapping);
 void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instance *instance,
 			    struct gntdev_notify *notify);
 

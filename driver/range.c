@@ -316,7 +316,8 @@ int gntdev_range_map(struct gntdev_range *range, bool write_combining,
  * @port:     event channel port, for UNMAP_NOTIFY_SEND_EVENT
  *
  * Return: 0; -EINVAL for unknown bits, a port that is not open, or a byte to clear in what is
- * mapped read-only; -ENOENT if no range has the page; -ENOMEM.
+ * mapped read-only; -ENOENT if no range has the page; -ENOMEM; or an errno as
+ * gntdev_mapping_hold().
  */
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port)
 {
@@ -340,9 +341,14 @@ int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 act
 		err = -ENOENT;
 		goto out;
 	}
-	if ((action & UNMAP_NOTIFY_CLEAR_BYTE) && range->mapping && range->mapping->readonly) {
+	if ((action & UNMAP_NOTIFY_CLEAR_BYTE) && range->mapping) {
 		err = -EINVAL;
-		goto out;
+		if (range->mapping->readonly)
+			goto out;
+		err = gntdev_mapping_hold(range->mapping, range->refs, page - range->slot.first, 1,
+					  true);
+		if (err)
+			goto out;
 	}
 	if (!range->notify) {
 		err = 0;

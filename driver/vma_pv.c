@@ -2,11 +2,14 @@
 /*
  * Mappings in a PV domain. Here Xen wants to be asked for every page-table entry that shows a
  * foreign page, and to be asked again before such an entry is changed: an entry that the kernel
- * just overwrites leaves the grant mapped until the domain dies. So a view has, besides the
- * kernel's mapping that it shares with others, a grant mapping of each of its entries, and gives
- * those back from an MMU interval notifier, which the core kernel calls before it touches an entry:
- * for munmap and exit, but also for madvise, mremap, /proc/PID/clear_refs and whatever else comes.
- * An entry that was given back comes again when the process touches the page.
+ * just overwrites leaves the grant mapped until the domain dies. So a view has a grant mapping of
+ * each of its entries, and gives those back from an MMU interval notifier, which the core kernel
+ * calls before it touches an entry: for munmap and exit, but also for madvise, mremap,
+ * /proc/PID/clear_refs and whatever else comes. An entry that was given back comes again when the
+ * process touches the page.
+ *
+ * The kernel's own mapping of a page, which it needs for I/O, is made when it asks for the page
+ * (->find_special_page); and when the entries go while the view stays, to keep the page.
  *
  * vm_ops->close would be too late for that. The entries are gone by then, and at exit the page
  * tables are no page tables for Xen any more.
@@ -29,6 +32,7 @@
 #include "compat.h"
 #include "grants.h"
 #include "mapping.h"
+#include "notify.h"
 #include "range.h"
 #include "vma.h"
 
@@ -68,14 +72,22 @@ static unsigned long view_start(const struct gntdev_pv_view *view)
 	return view->notifier.interval_tree.start;
 }
 
+static int view_hold(struct gntdev_pv_view *view, unsigned int first, unsigned int count,
+		     bool may_yield)
+{
+	return gntdev_mapping_hold(view->mapping, view->range->refs, view->first + first, count,
+				   may_yield);
+}
+
 static bool view_invalidate(struct mmu_interval_notifier *notifier,
 			    const struct mmu_notifier_range *change, unsigned long seq)
 {
 	struct gntdev_pv_view *view = container_of(notifier, struct gntdev_pv_view, notifier);
 	unsigned long last_page = view->count - 1;
 	unsigned long start = view_start(view), first = 0;
+	bool may_yield = mmu_notifier_range_blockable(change);
 
-	if (mmu_notifier_range_blockable(change))
+	if (may_yield)
 		mutex_lock(&view->lock);
 	else if (!mutex_trylock(&view->lock))
 		return false;
@@ -84,8 +96,12 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 	if (change->start > start)
 		first = (change->start - start) >> PAGE_SHIFT;
 	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
+	/* At munmap and exit the view goes; before an mremap the pages were held by pv_open(). */
+	if (change->event != MMU_NOTIFY_UNMAP && change->event != MMU_NOTIFY_RELEASE &&
+	    view_hold(view, first, last_page - first + 1, may_yield))
+		gntdev_mapping_weaken(view->mapping);
 	gntdev_grants_unmap_ptes(view->ptes + first, view->handles + first, last_page - first + 1,
-				 mmu_notifier_range_blockable(change));
+				 may_yield);
 
 	mutex_unlock(&view->lock);
 	return true;
@@ -221,16 +237,15 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		goto err_mapping;
 	}
 
-	/* The entries before the kernel's mapping: see grants.c about GNTST_eagain. */
 	err = view_populate(view, vma->vm_mm, 0, view->count);
 	if (err)
 		goto err_view;
-	if (fresh) {
-		err = gntdev_mapping_map(mapping, range->refs);
+	/* The kernel will clear bytes. A PROT_NONE mapping has no entries: the process could read. */
+	if (!view_is_accessible(vma) || (range->notify && range->notify->clears)) {
+		err = view_hold(view, 0, view->count, true);
 		if (err)
 			goto err_view;
 	}
-	/* A PROT_NONE mapping has no entries: Xen's would let the process read. */
 	if (!view_is_accessible(vma))
 		view_hide(view);
 
@@ -245,7 +260,7 @@ err_view:
 	view_destroy(view);
 err_mapping:
 	if (fresh)
-		gntdev_mapping_free(mapping);
+		gntdev_mapping_release(mapping, range->instance, NULL);
 	return err;
 }
 
@@ -273,7 +288,8 @@ static void view_release(struct kref *ref)
 
 /*
  * A VMA was copied. In a fork (possible after MADV_DOFORK) the child gets no view, and SIGBUS on
- * access. In an mremap() the two share the view until ->mremap, or until it fails.
+ * access. In an mremap() the two share the view until ->mremap, or until it fails; its entries will
+ * go on the way.
  */
 static void pv_open(struct vm_area_struct *vma)
 {
@@ -281,10 +297,13 @@ static void pv_open(struct vm_area_struct *vma)
 
 	if (!view)
 		return;
-	if (vma->vm_mm == current->mm)
-		kref_get(&view->vmas);
-	else
+	if (vma->vm_mm != current->mm) {
 		vma->vm_private_data = NULL;
+		return;
+	}
+	kref_get(&view->vmas);
+	if (view_hold(view, 0, view->count, true))
+		gntdev_mapping_weaken(view->mapping);
 }
 
 /* The VMA is at its new place, its entries were given back: a view is made here, still empty. */
@@ -348,13 +367,15 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	unsigned long page = (address - vma->vm_start) >> PAGE_SHIFT;
 
 	/*
+	 * The caller holds the lock of the page table: nothing here may sleep.
+	 *
 	 * Who asks while mmap_lock is held to write wants to edit the entry, and no notifier was
 	 * called: /proc/PID/clear_refs clears the accessed bit of whatever has a page. Xen refuses
 	 * that for a foreign frame, and the kernel would die of it. Readers, get_user_pages() among
 	 * them, hold mmap_lock to read.
 	 */
 	if (!view || gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
-	    page >= view->count)
+	    page >= view->count || view_hold(view, page, 1, false))
 		return NULL;
 	return view->mapping->pages[view->first + page];
 }

@@ -27,12 +27,7 @@ static char bytes[N * PAGE];
  */
 static bool soon_nothing_held(void)
 {
-	long long until = t_now_ms() + T_PATIENCE_MS;
-
-	while (xen_holds(grants))
-		if (t_now_ms() > until)
-			return false;
-	return true;
+	return t_eventually(!xen_holds(grants));
 }
 
 static void drain(int fd, size_t length)

@@ -90,4 +90,13 @@ long long t_read_number(const char *path);
 /* Milliseconds of a clock that never jumps. */
 long long t_now_ms(void);
 
+/* Asks again and again, as nobody tells; false if it did not come to that in time. */
+#define t_eventually(condition) ({ \
+	long long until_ = t_now_ms() + T_PATIENCE_MS; \
+	bool came_; \
+	while (!(came_ = (condition)) && t_now_ms() < until_) \
+		; \
+	came_; \
+})
+
 #endif
