@@ -2,14 +2,20 @@
 /*
  * GRANT_COPY: Xen copies between granted pages and memory of the calling process.
  *
- * The segments are worked off in order and in batches: the local pages are pinned, one hypercall
- * does up to BATCH copies, and the pages are let go. Neighbouring pages that the next segments of a
- * batch will want are pinned with the one that is wanted now.
+ * Local data goes through pages of ours, which are known to Xen and hot in the processor's cache.
+ * The other way would be to look up and pin the page of the process: in a PV domain that takes more
+ * instructions than copying a page once more, a buffer that crosses pages takes two operations, and
+ * whatever is special about the memory (a file's, a stack that has to grow, a mapping of this
+ * device) is a case of its own. So is nothing here.
+ *
+ * Segments are worked off in order and in batches: local memory is read, one hypercall does the
+ * copies, and local memory is written.
+ *
+ * The underscore of _copy_from_user() and _copy_to_user() leaves out the check of hardened usercopy
+ * that our side lies within one object. It does: all lengths are checked here.
  */
 
-#include <linux/err.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -21,66 +27,77 @@
 
 #include "../include/uapi/xen/gntdev.h"
 #include "copy.h"
-#include "vma.h"
 
-/*
- * Copies in a hypercall, segments looked at together, and local pages pinned for each direction: as
- * many as make struct copy_batch fit a page.
- */
+/* Segments looked at together. */
 #define BATCH	48
+/* Pages for their local data. A hypercall costs as much as a quarter of the copy of one page. */
+#define PAGES	16
 
 /**
- * struct pins - pages of the process that are pinned for one direction
- * @pages:  the pages
- * @count:  how many
- * @window: the first of the last @length pages, which are neighbours in the address space
- * @length: how many; 0 if @first tells nothing
- * @first:  the number of the page of the address space that pages[@window] is
+ * struct copy_batch - what a call works with
+ * @n_segments:  segments that are loaded
+ * @n_ops:       copies that are due
+ * @n_deliver:   how many of them, the last ones, are to local memory
+ * @used:        bytes of @pages that they use
+ * @pages:       for local data
+ * @ops:         the copies
+ * @local:       where in @pages the local side of each is
+ * @segment_of:  which segment each is
+ * @status:      of each segment
+ * @segments:    the segments
  */
-struct pins {
-	struct page *pages[BATCH];
-	unsigned int count;
-	unsigned int window;
-	unsigned int length;
-	unsigned long first;
-};
-
-/* What a call works with. */
 struct copy_batch {
-	struct pins read, written;
-	unsigned int n_ops;
 	unsigned int n_segments;
+	unsigned int n_ops;
+	unsigned int n_deliver;
+	unsigned int used;
+	struct page *pages[PAGES];
 	struct gnttab_copy ops[BATCH];
-	u8 segment_of[BATCH];		/* which one an operation belongs to */
-	s16 status[BATCH];		/* of each segment */
+	void *local[BATCH];
+	u8 segment_of[BATCH];
+	s16 status[BATCH];
 	struct ioctl_gntdev_grant_copy_segment segments[BATCH];
 };
 
 /* One batch rests on each CPU, so that calls need no allocation and share nothing. */
 static DEFINE_PER_CPU(struct copy_batch *, resting_batch);
 
+static void free_batch(struct copy_batch *batch)
+{
+	unsigned int i;
+
+	if (!batch)
+		return;
+	for (i = 0; i < PAGES && batch->pages[i]; i++)
+		__free_page(batch->pages[i]);
+	kfree(batch);
+}
+
 static struct copy_batch *take_batch(void)
 {
 	struct copy_batch *batch = this_cpu_xchg(resting_batch, NULL);
+	unsigned int i;
 
 	BUILD_BUG_ON(sizeof(*batch) > PAGE_SIZE);
 	if (batch)
 		return batch;
-	batch = kmalloc(sizeof(*batch), GFP_KERNEL);
+	batch = kzalloc(sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return NULL;
-	batch->n_ops = 0;
-	batch->read.count = 0;
-	batch->read.length = 0;
-	batch->written.count = 0;
-	batch->written.length = 0;
+	for (i = 0; i < PAGES; i++) {
+		batch->pages[i] = alloc_page(GFP_KERNEL);
+		if (!batch->pages[i]) {
+			free_batch(batch);
+			return NULL;
+		}
+	}
 	return batch;
 }
 
 /* Takes a batch that was flushed. */
 static void rest_batch(struct copy_batch *batch)
 {
-	kfree(this_cpu_xchg(resting_batch, batch));
+	free_batch(this_cpu_xchg(resting_batch, batch));
 }
 
 /**
@@ -91,36 +108,7 @@ void gntdev_copy_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		kfree(per_cpu(resting_batch, cpu));
-}
-
-/* Does the copies that are due, notes what came of them, and lets go of the pages. */
-static void flush(struct copy_batch *batch)
-{
-	unsigned int i;
-	int err;
-
-	if (batch->n_ops) {
-		/*
-		 * Not gnttab_batch_copy(), which waits for a page that its domain has paged out:
-		 * the caller is told GNTST_eagain.
-		 */
-		err = HYPERVISOR_grant_table_op(GNTTABOP_copy, batch->ops, batch->n_ops);
-		for (i = 0; i < batch->n_ops; i++) {
-			s16 *status = &batch->status[batch->segment_of[i]];
-
-			if (*status == GNTST_okay)
-				*status = err ? GNTST_general_error : batch->ops[i].status;
-		}
-		batch->n_ops = 0;
-	}
-
-	unpin_user_pages(batch->read.pages, batch->read.count);
-	batch->read.count = 0;
-	batch->read.length = 0;
-	unpin_user_pages_dirty_lock(batch->written.pages, batch->written.count, true);
-	batch->written.count = 0;
-	batch->written.length = 0;
+		free_batch(per_cpu(resting_batch, cpu));
 }
 
 static bool is_local(const struct ioctl_gntdev_grant_copy_segment *segment, bool write)
@@ -128,83 +116,60 @@ static bool is_local(const struct ioctl_gntdev_grant_copy_segment *segment, bool
 	return !(segment->flags & (write ? GNTCOPY_dest_gref : GNTCOPY_source_gref));
 }
 
-static unsigned long local_address(const struct ioctl_gntdev_grant_copy_segment *segment,
-				   bool write)
+static void fail_from(struct copy_batch *batch, unsigned int segment)
 {
-	return (unsigned long)(write ? segment->dest.virt : segment->source.virt);
+	for (; segment < batch->n_segments; segment++)
+		batch->status[segment] = GNTST_general_error;
 }
 
-/*
- * How many pages, @first and its neighbours above, this segment and those behind it want in the
- * same direction. At least 1.
- */
-static unsigned int pages_ahead(const struct copy_batch *batch, unsigned int segment, bool write,
-				unsigned long first)
+static void __user *local_address(const struct ioctl_gntdev_grant_copy_segment *segment, bool write)
 {
-	unsigned long last = first;
+	return (void __user *)(write ? segment->dest.virt : segment->source.virt);
+}
 
-	for (; segment < batch->n_segments && last - first < BATCH; segment++) {
-		const struct ioctl_gntdev_grant_copy_segment *next = &batch->segments[segment];
-		unsigned long begin, end;
+/* Writes to local memory what has come for it. */
+static int deliver(struct copy_batch *batch)
+{
+	unsigned int i;
 
-		if (!next->len || !is_local(next, write))
-			continue;
-		begin = local_address(next, write);
-		end = begin + next->len - 1;
-		if (end < begin || end >> PAGE_SHIFT < first || begin >> PAGE_SHIFT > last + 1)
-			break;
-		last = max(last, end >> PAGE_SHIFT);
+	for (i = batch->n_ops - batch->n_deliver; i < batch->n_ops; i++) {
+		const struct ioctl_gntdev_grant_copy_segment *segment;
+		unsigned int n = batch->segment_of[i];
+
+		segment = &batch->segments[n];
+		if (batch->status[n] == GNTST_okay &&
+		    _copy_to_user(local_address(segment, true), batch->local[i], segment->len)) {
+			fail_from(batch, n);
+			return -EFAULT;
+		}
 	}
-	return last - first + 1;
+	return 0;
 }
 
 /*
- * Pins pages of the process, @wanted if it can be, at least one. Returns how many or an errno.
- *
- * Pinning does not grow a stack, as an access of the process would; and it does nothing at all if
- * the last page is beyond all addresses. So the one page that must be had is tried by itself, too.
+ * Does the copies that are due, and notes what came of them. Returns 0, or -EFAULT if local memory
+ * could not be written: that segment failed, and with it all behind it.
  */
-static int pin_pages(unsigned long address, unsigned int wanted, bool write, struct page **pages)
+static int flush(struct copy_batch *batch)
 {
-	unsigned int flags = write ? FOLL_WRITE : 0;
-	int pinned = pin_user_pages_fast(address, wanted, flags, pages);
+	unsigned int i;
+	int err;
 
-	if (pinned <= 0 && !fault_in_readable((const char __user *)address, 1))
-		pinned = pin_user_pages_fast(address, 1, flags, pages);
-	if (pinned > 0)
-		return pinned;
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	return pinned == -ENOMEM ? -ENOMEM : -EFAULT;
-}
-
-/* The page at a local address, pinned until the next flush(), which this may do first. */
-static struct page *local_page(struct copy_batch *batch, unsigned int segment, bool write,
-			       unsigned long address)
-{
-	struct pins *pins = write ? &batch->written : &batch->read, *read = &batch->read;
-	unsigned long number = address >> PAGE_SHIFT;
-	unsigned int wanted;
-	int pinned;
-
-	if (number - pins->first < pins->length)
-		return pins->pages[pins->window + (number - pins->first)];
-
-	if (pins->count == BATCH)
-		flush(batch);
-	wanted = min(pages_ahead(batch, segment, write, number), BATCH - pins->count);
-	pinned = pin_pages(number << PAGE_SHIFT, wanted, write, &pins->pages[pins->count]);
-	if (pinned < 0)
-		return ERR_PTR(pinned);
-
-	pins->first = number;
-	pins->length = pinned;
-	pins->window = pins->count;
-	pins->count += pinned;
-	/* A page to write to may be a fresh copy of the one that was pinned to read from. */
-	if (write && number < read->first + read->length && read->first < number + pinned)
-		read->length = 0;
-	return pins->pages[pins->window];
+	if (!batch->n_ops)
+		return 0;
+	/*
+	 * Not gnttab_batch_copy(), which waits for a page that its domain has paged out: the caller
+	 * is told GNTST_eagain.
+	 */
+	err = HYPERVISOR_grant_table_op(GNTTABOP_copy, batch->ops, batch->n_ops);
+	for (i = 0; i < batch->n_ops; i++)
+		batch->status[batch->segment_of[i]] = err ? GNTST_general_error :
+							    batch->ops[i].status;
+	err = batch->n_deliver ? deliver(batch) : 0;
+	batch->n_ops = 0;
+	batch->n_deliver = 0;
+	batch->used = 0;
+	return err;
 }
 
 /* A granted page as one side of a copy. */
@@ -216,66 +181,74 @@ static void set_grant(struct gnttab_copy_ptr *ptr, grant_ref_t ref, domid_t domi
 	ptr->offset = offset;
 }
 
-/*
- * Says which frame a local page is, and returns 0. If it is the peer's, in a mapping of this
- * device, Xen wants the grant instead: that, and @gref is returned.
- */
-static u16 set_local(struct gnttab_copy_ptr *ptr, struct page *page, unsigned long address,
-		     u16 gref)
+/* The same for so much room in pages of ours, at @batch->used. Returns its address. */
+static inline void *set_local(struct copy_batch *batch, struct gnttab_copy_ptr *ptr,
+			      unsigned int len)
 {
-	struct ioctl_gntdev_grant_ref grant;
+	struct page *page = batch->pages[batch->used >> PAGE_SHIFT];
 
-	/* Others use this flag for pages of files and of the swap cache, so it is only a hint. */
-	if (!page->mapping && !PageCompound(page) && PageForeign(page) &&
-	    gntdev_vma_grant(address, &grant)) {
-		set_grant(ptr, grant.ref, grant.domid, offset_in_page(address));
-		return gref;
-	}
 	ptr->u.gmfn = xen_page_to_gfn(page);
 	ptr->domid = DOMID_SELF;
-	ptr->offset = offset_in_page(address);
-	return 0;
+	ptr->offset = offset_in_page(batch->used);
+	batch->used += len;
+	return page_address(page) + ptr->offset;
 }
 
-/* Adds the copies that a segment takes, one for each local page that it touches. */
+/* Makes room for @len bytes in one page, which is what one copy can do. */
+static bool has_room(struct copy_batch *batch, unsigned int len)
+{
+	unsigned int begin = ALIGN(batch->used, sizeof(u64));
+
+	if (offset_in_page(begin) + len > PAGE_SIZE)
+		begin = PAGE_ALIGN(begin);
+	batch->used = begin;
+	return begin < PAGES * PAGE_SIZE;
+}
+
+/*
+ * Adds the copy that a segment is. What waits to be written to local memory is written before
+ * anything else is done: a later segment may read it, and must not be done if that fails.
+ */
 static int add_segment(struct copy_batch *batch, unsigned int i)
 {
 	const struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
 	bool read = is_local(segment, false), write = is_local(segment, true);
-	unsigned int done, len;
+	struct gnttab_copy *op;
+	int err;
 
-	for (done = 0; done < segment->len; done += len) {
-		unsigned long address = local_address(segment, write) + done;
-		struct page *page = NULL;
-		struct gnttab_copy *op;
-
-		len = segment->len - done;
-		if (batch->n_ops == BATCH)
-			flush(batch);
-		if (read || write) {
-			len = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(address));
-			page = local_page(batch, i, write, address);
-			if (IS_ERR(page))
-				return PTR_ERR(page);
-		}
-
-		batch->segment_of[batch->n_ops] = i;
-		op = &batch->ops[batch->n_ops++];
-		op->flags = segment->flags;
-		op->len = len;
-		if (read)
-			op->flags |= set_local(&op->source, page, address, GNTCOPY_source_gref);
-		else
-			set_grant(&op->source, segment->source.foreign.ref,
-				  segment->source.foreign.domid,
-				  segment->source.foreign.offset + done);
-		if (write)
-			op->flags |= set_local(&op->dest, page, address, GNTCOPY_dest_gref);
-		else
-			set_grant(&op->dest, segment->dest.foreign.ref,
-				  segment->dest.foreign.domid,
-				  segment->dest.foreign.offset + done);
+	if (!segment->len) {
+		batch->status[i] = GNTST_okay;
+		return 0;
 	}
+	if ((batch->n_deliver && !write) || !has_room(batch, segment->len)) {
+		err = flush(batch);
+		if (err)
+			return err;
+	}
+
+	op = &batch->ops[batch->n_ops];
+	op->flags = segment->flags;
+	op->len = segment->len;
+	if (read) {
+		void *local = set_local(batch, &op->source, segment->len);
+
+		if (_copy_from_user(local, local_address(segment, false), segment->len)) {
+			err = flush(batch);
+			fail_from(batch, i);
+			return err ?: -EFAULT;
+		}
+	} else {
+		set_grant(&op->source, segment->source.foreign.ref, segment->source.foreign.domid,
+			  segment->source.foreign.offset);
+	}
+	if (write) {
+		batch->local[batch->n_ops] = set_local(batch, &op->dest, segment->len);
+		batch->n_deliver++;
+	} else {
+		set_grant(&op->dest, segment->dest.foreign.ref, segment->dest.foreign.domid,
+			  segment->dest.foreign.offset);
+	}
+	batch->segment_of[batch->n_ops++] = i;
 	return 0;
 }
 
@@ -296,17 +269,40 @@ static void *low_half(const void *pointer)
 	return (void *)((uintptr_t)pointer & U32_MAX);
 }
 
+/* Reads segments, 24 bytes each. */
+static int read_segments(struct ioctl_gntdev_grant_copy_segment *to,
+			 const struct ioctl_gntdev_grant_copy_segment __user *from,
+			 unsigned int count)
+{
+	const u64 __user *from_word = (const u64 __user *)from;
+	u64 *word = (u64 *)to, *end = (u64 *)(to + count);
+
+	BUILD_BUG_ON(sizeof(*to) % sizeof(*word));
+	if (!user_read_access_begin(from, count * sizeof(*from)))
+		return -EFAULT;
+	while (word < end)
+		unsafe_get_user(*word++, from_word++, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 /* Reads segments into the batch. Returns 0, -EINTR, -EFAULT, or -EINVAL if one makes no sense. */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
 		bool compat)
 {
 	unsigned int i;
+	int err;
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	if (copy_from_user(batch->segments, segments, count * sizeof(*segments)))
-		return -EFAULT;
+	err = read_segments(batch->segments, segments, count);
+	if (err)
+		return err;
 	batch->n_segments = count;
 	for (i = 0; i < count; i++) {
 		struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
@@ -361,20 +357,15 @@ static void tell_failure(struct ioctl_gntdev_grant_copy_segment __user *segments
 /* Copies the segments that are in the batch. Their status is true afterwards. */
 static int copy_loaded(struct copy_batch *batch)
 {
-	unsigned int i, failed;
-	int err = 0;
+	unsigned int i;
+	int err;
 
-	for (i = 0; i < batch->n_segments; i++)
-		batch->status[i] = GNTST_okay;
 	for (i = 0; i < batch->n_segments; i++) {
 		err = add_segment(batch, i);
 		if (err)
-			break;
+			return err;
 	}
-	flush(batch);
-	for (failed = i; failed < batch->n_segments; failed++)
-		batch->status[failed] = GNTST_general_error;
-	return err;
+	return flush(batch);
 }
 
 /* Whether all segments make sense. If there are no more than BATCH, they are loaded then. */
@@ -385,14 +376,14 @@ static int check_all(struct copy_batch *batch,
 	u32 done, n;
 	int err;
 
-	for (done = 0; done < count; done += n) {
+	for (done = 0;;) {
 		n = min_t(u32, count - done, BATCH);
 		err = load(batch, segments + done, n, compat);
-		if (err)
+		done += n;
+		if (err || done == count)
 			return err;
 		cond_resched();
 	}
-	return 0;
 }
 
 /**
@@ -432,7 +423,8 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 		if (tell(batch, segments + done))
 			err = -EFAULT;
 		done += n;
-		cond_resched();
+		if (done < count)
+			cond_resched();
 	}
 	if (err)
 		tell_failure(segments + done, count - done);

@@ -83,7 +83,7 @@ static int gntdev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static long map_grant_ref(struct gntdev_instance *instance,
+static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
 			  struct ioctl_gntdev_map_grant_ref __user *arg)
 {
 	struct gntdev_range *range;
@@ -123,7 +123,7 @@ err_put:
 	return err;
 }
 
-static long unmap_grant_ref(struct gntdev_instance *instance,
+static noinline_for_stack long unmap_grant_ref(struct gntdev_instance *instance,
 			    struct ioctl_gntdev_unmap_grant_ref __user *arg)
 {
 	struct ioctl_gntdev_unmap_grant_ref op;
@@ -133,7 +133,7 @@ static long unmap_grant_ref(struct gntdev_instance *instance,
 	return gntdev_range_remove(instance, op.index, op.count);
 }
 
-static long get_offset_for_vaddr(struct gntdev_instance *instance,
+static noinline_for_stack long get_offset_for_vaddr(struct gntdev_instance *instance,
 				 struct ioctl_gntdev_get_offset_for_vaddr __user *arg)
 {
 	u64 address, index;
@@ -150,7 +150,7 @@ static long get_offset_for_vaddr(struct gntdev_instance *instance,
 	return 0;
 }
 
-static long set_max_grants(struct gntdev_instance *instance,
+static noinline_for_stack long set_max_grants(struct gntdev_instance *instance,
 			   struct ioctl_gntdev_set_max_grants __user *arg)
 {
 	long err = 0;
@@ -170,7 +170,7 @@ static long set_max_grants(struct gntdev_instance *instance,
 	return err;
 }
 
-static long set_unmap_notify(struct gntdev_instance *instance,
+static noinline_for_stack long set_unmap_notify(struct gntdev_instance *instance,
 			     struct ioctl_gntdev_unmap_notify __user *arg)
 {
 	struct ioctl_gntdev_unmap_notify op;
@@ -180,13 +180,14 @@ static long set_unmap_notify(struct gntdev_instance *instance,
 	return gntdev_range_set_notify(instance, op.index, op.action, op.event_channel_port);
 }
 
-static long grant_copy(struct ioctl_gntdev_grant_copy __user *arg)
+static noinline_for_stack long grant_copy(struct ioctl_gntdev_grant_copy __user *arg)
 {
-	struct ioctl_gntdev_grant_copy op;
+	struct ioctl_gntdev_grant_copy_segment *segments;
+	unsigned int count;
 
-	if (copy_from_user(&op, arg, sizeof(op)))
+	if (get_user(count, &arg->count) || get_user(segments, &arg->segments))
 		return -EFAULT;
-	return gntdev_copy(op.count, (void __user *)op.segments, false);
+	return gntdev_copy(count, (void __user *)segments, false);
 }
 
 static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -126,29 +126,3 @@ int gntdev_vma_find(struct gntdev_instance *instance, unsigned long address, u64
 	mmap_read_unlock(current->mm);
 	return err;
 }
-
-/**
- * gntdev_vma_grant() - which grant is mapped at an address of this process
- * @address: the address
- * @grant:   set to the grant
- *
- * Return: whether there is one; no, if the caller is killed.
- */
-bool gntdev_vma_grant(unsigned long address, struct ioctl_gntdev_grant_ref *grant)
-{
-	const struct gntdev_range *range;
-	struct vm_area_struct *vma;
-	bool found = false;
-
-	if (mmap_read_lock_killable(current->mm))
-		return false;
-	vma = vma_lookup(current->mm, untagged_addr(address));
-	if (vma && vma->vm_ops == vm_ops() && vma->vm_private_data) {
-		range = gntdev_is_pv() ? gntdev_pv_range(vma) : gntdev_xlate_range(vma);
-		*grant = range->refs[gntdev_vma_first(vma, range) +
-				     ((untagged_addr(address) - vma->vm_start) >> PAGE_SHIFT)];
-		found = true;
-	}
-	mmap_read_unlock(current->mm);
-	return found;
-}

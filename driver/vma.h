@@ -14,15 +14,12 @@ unsigned int gntdev_vma_first(const struct vm_area_struct *vma, const struct gnt
 int gntdev_mmap(struct file *file, struct vm_area_struct *vma);
 int gntdev_vma_find(struct gntdev_instance *instance, unsigned long address, u64 *index,
 		    u32 *count);
-bool gntdev_vma_grant(unsigned long address, struct ioctl_gntdev_grant_ref *grant);
 
 /* The two ways: each gives its operations, makes a view of a range, and tells which it shows. */
 extern const struct vm_operations_struct gntdev_pv_vm_ops;
 extern const struct vm_operations_struct gntdev_xlate_vm_ops;
 int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range);
 int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range);
-const struct gntdev_range *gntdev_pv_range(const struct vm_area_struct *vma);
-const struct gntdev_range *gntdev_xlate_range(const struct vm_area_struct *vma);
 
 int gntdev_vma_may_split(struct vm_area_struct *vma, unsigned long address);
 

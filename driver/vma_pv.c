@@ -264,19 +264,6 @@ err_mapping:
 	return err;
 }
 
-/**
- * gntdev_pv_range() - the range that a mapping shows
- * @vma: a mapping with gntdev_pv_vm_ops that has a view
- *
- * Return: the range, which lives as long as the mapping.
- */
-const struct gntdev_range *gntdev_pv_range(const struct vm_area_struct *vma)
-{
-	const struct gntdev_pv_view *view = vma->vm_private_data;
-
-	return view->range;
-}
-
 static void view_release(struct kref *ref)
 {
 	struct gntdev_pv_view *view = container_of(ref, struct gntdev_pv_view, vmas);

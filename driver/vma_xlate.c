@@ -59,17 +59,6 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	return 0;
 }
 
-/**
- * gntdev_xlate_range() - the range that a mapping shows
- * @vma: a mapping with gntdev_xlate_vm_ops
- *
- * Return: the range, which lives as long as the mapping.
- */
-const struct gntdev_range *gntdev_xlate_range(const struct vm_area_struct *vma)
-{
-	return vma->vm_private_data;
-}
-
 static void xlate_open(struct vm_area_struct *vma)
 {
 	gntdev_range_use_again(vma->vm_private_data);

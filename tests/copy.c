@@ -242,6 +242,31 @@ static void between_references(void)
 	check("C1", !memcmp(got, expect, PAGE), "in the order of the segments");
 }
 
+/* What one segment brings to local memory a later one takes on. */
+static void through_local_memory(void)
+{
+	static char local[2 * PAGE];
+	segment_t segments[] = {
+		seg_from(&grants->refs[0], 0, local, PAGE),
+		seg_to(&grants->refs[1], 0, local, PAGE),
+		seg_from(&grants->refs[1], 0, local + PAGE, PAGE),
+		seg_between(&grants->refs[2], 0, &grants->refs[3], 0, PAGE),
+		seg_to(&grants->refs[2], 0, local + PAGE, PAGE),
+	};
+	char expect[N * PAGE];
+
+	grants_fill(grants, 45);
+	mapping_fill(expect, N, 45);
+	check_ok("C1", dev_copy(fd, segments, 5), "from a page through local memory to others");
+	check("C1", !memcmp(local, expect, PAGE) && !memcmp(local + PAGE, expect, PAGE),
+	      "each segment sees what the one before it did");
+	segments[0] = seg_from(&grants->refs[2], 0, local, PAGE);
+	segments[1] = seg_from(&grants->refs[3], 0, local + PAGE, PAGE);
+	check_ok("C1", dev_copy(fd, segments, 2), "the others");
+	check("C1", !memcmp(local, expect, PAGE), "have it");
+	check("C1", !memcmp(local + PAGE, expect + 2 * PAGE, PAGE), "or what was there before");
+}
+
 /* Local memory that is itself a mapping of granted pages. */
 static void through_a_mapping(int prot)
 {
@@ -288,6 +313,7 @@ int main(void)
 	copy_on_write();
 	lengths_and_offsets();
 	between_references();
+	through_local_memory();
 	through_a_mapping(RW);
 	through_a_mapping(RO);
 	close(fd);
