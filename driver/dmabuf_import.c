@@ -47,6 +47,7 @@ struct gntdev_import {
 
 static struct platform_device *import_device;
 static struct gntdev_retry_queue held_imports;
+static gntdev_retry_attempt retry_end;
 
 /*
  * What exporters see of the device: it reaches all memory, and its addresses are the physical ones
@@ -96,7 +97,7 @@ static const struct dma_map_ops import_dma_ops = {
  */
 int gntdev_import_init(void)
 {
-	int err = gntdev_retry_init(&held_imports, "gntdev-imports");
+	int err = gntdev_retry_init(&held_imports, "gntdev-imports", retry_end);
 
 	if (err)
 		return err;
@@ -169,7 +170,6 @@ static void import_release(struct gntdev_import *import)
 {
 	if (end_grants(import) == GNTDEV_RETRY_DONE)
 		return;
-	import->retry.attempt = retry_end;
 	gntdev_retry_later(&held_imports, &import->retry);
 }
 

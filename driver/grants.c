@@ -403,18 +403,20 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 #ifdef CONFIG_XEN_PV
 /**
  * gntdev_grants_map_ptes() - map grants by page-table entries of our choice (PV)
- * @refs:     the grants
- * @ptes:     machine addresses of the entries, which are empty
- * @handles:  set to Xen's handles; entries with a valid handle are mapped already and left alone
- * @count:    how many
- * @kind:     what the entries are for
+ * @refs:      the grants
+ * @ptes:      machine addresses of the entries, which are empty
+ * @handles:   set to Xen's handles; entries with a valid handle are mapped already and left alone
+ * @count:     how many
+ * @kind:      what the entries are for
+ * @may_yield: whether to give way to other tasks between batches
  *
- * Allocates nothing; may give way to other tasks between batches.
+ * Allocates nothing.
  *
  * Return: 0, or an errno as gntdev_grants_map(), after which none of the entries is mapped.
  */
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
-			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind)
+			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind,
+			   bool may_yield)
 {
 	u32 flags = GNTMAP_host_map | GNTMAP_contains_pte;
 	unsigned int start, end, n;
@@ -448,11 +450,12 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 		failed = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
 		err = take_handles(ops, handles + start, n) ?: failed;
 		put_cpu_ptr(batches);
-		cond_resched();
+		if (may_yield)
+			cond_resched();
 	}
 
 	if (err)
-		gntdev_grants_unmap_ptes(ptes, handles, end, true);
+		gntdev_grants_unmap_ptes(ptes, handles, end, may_yield);
 	return err;
 }
 

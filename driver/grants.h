@@ -44,7 +44,8 @@ enum gntdev_ptes {
 };
 
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
-			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind);
+			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind,
+			   bool may_yield);
 void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
 			      bool may_yield);
 

@@ -65,6 +65,7 @@ static int gntdev_open(struct inode *inode, struct file *file)
 	spin_lock_init(&instance->lock);
 	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
 	mutex_init(&instance->ports_lock);
+	instance->port_users = 0;
 	xa_init(&instance->ports);
 	INIT_LIST_HEAD(&instance->exports);
 	INIT_LIST_HEAD(&instance->imports);
@@ -84,7 +85,7 @@ static int gntdev_release(struct inode *inode, struct file *file)
 }
 
 static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
-			  struct ioctl_gntdev_map_grant_ref __user *arg)
+					     struct ioctl_gntdev_map_grant_ref __user *arg)
 {
 	struct gntdev_range *range;
 	u32 count;
@@ -124,7 +125,7 @@ err_put:
 }
 
 static noinline_for_stack long unmap_grant_ref(struct gntdev_instance *instance,
-			    struct ioctl_gntdev_unmap_grant_ref __user *arg)
+					       struct ioctl_gntdev_unmap_grant_ref __user *arg)
 {
 	struct ioctl_gntdev_unmap_grant_ref op;
 
@@ -133,8 +134,9 @@ static noinline_for_stack long unmap_grant_ref(struct gntdev_instance *instance,
 	return gntdev_range_remove(instance, op.index, op.count);
 }
 
-static noinline_for_stack long get_offset_for_vaddr(struct gntdev_instance *instance,
-				 struct ioctl_gntdev_get_offset_for_vaddr __user *arg)
+static noinline_for_stack long
+get_offset_for_vaddr(struct gntdev_instance *instance,
+		     struct ioctl_gntdev_get_offset_for_vaddr __user *arg)
 {
 	u64 address, index;
 	u32 count;
@@ -151,7 +153,7 @@ static noinline_for_stack long get_offset_for_vaddr(struct gntdev_instance *inst
 }
 
 static noinline_for_stack long set_max_grants(struct gntdev_instance *instance,
-			   struct ioctl_gntdev_set_max_grants __user *arg)
+					      struct ioctl_gntdev_set_max_grants __user *arg)
 {
 	long err = 0;
 	u32 count;
@@ -171,7 +173,7 @@ static noinline_for_stack long set_max_grants(struct gntdev_instance *instance,
 }
 
 static noinline_for_stack long set_unmap_notify(struct gntdev_instance *instance,
-			     struct ioctl_gntdev_unmap_notify __user *arg)
+						struct ioctl_gntdev_unmap_notify __user *arg)
 {
 	struct ioctl_gntdev_unmap_notify op;
 

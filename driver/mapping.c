@@ -24,6 +24,7 @@
 #include "notify.h"
 
 static struct gntdev_retry_queue busy_mappings;
+static gntdev_retry_attempt retry_unmap;
 
 /**
  * gntdev_mapping_init() - make ready to map
@@ -33,7 +34,7 @@ static struct gntdev_retry_queue busy_mappings;
 int gntdev_mapping_init(void)
 {
 	struct page *page;
-	int err = gntdev_retry_init(&busy_mappings, "gntdev-mappings");
+	int err = gntdev_retry_init(&busy_mappings, "gntdev-mappings", retry_unmap);
 
 	if (err)
 		return err;
@@ -119,23 +120,24 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
 
 	if (!mapping)
 		return NULL;
-	mapping->handles = (grant_handle_t *)&mapping->pages[count];
 	mapping->count = count;
-	mapping->busy = count;
+	if (mapping->count != count)
+		goto err_free;
 	spin_lock_init(&mapping->lock);
-	memset32(mapping->handles, INVALID_GRANT_HANDLE, count);
+	memset32(gntdev_mapping_handles(mapping), INVALID_GRANT_HANDLE, count);
 	mapping->readonly = readonly;
 	mapping->weak = false;
 	mapping->write_combining = write_combining;
-	mapping->notify = NULL;
-	mapping->instance = NULL;
+	memset(&mapping->notify, 0, sizeof(mapping->notify));
 	mapping->unmapped = NULL;
 
-	if (get_pages(count, mapping->pages, write_combining)) {
-		kvfree(mapping);
-		return NULL;
-	}
+	if (get_pages(count, mapping->pages, write_combining))
+		goto err_free;
 	return mapping;
+
+err_free:
+	kvfree(mapping);
+	return NULL;
 }
 
 #ifdef CONFIG_X86
@@ -171,13 +173,14 @@ static void write_back(struct gntdev_mapping *mapping) {}
  */
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs)
 {
-	int err = gntdev_grants_map(refs, mapping->pages, mapping->handles, mapping->count,
+	grant_handle_t *handles = gntdev_mapping_handles(mapping);
+	int err = gntdev_grants_map(refs, mapping->pages, handles, mapping->count,
 				    mapping->readonly);
 
 	if (!err && mapping->write_combining) {
 		err = combine_writes(mapping);
 		if (err)
-			gntdev_grants_unmap(mapping->pages, mapping->handles, mapping->count);
+			gntdev_grants_unmap(mapping->pages, handles, mapping->count);
 	}
 	return err;
 }
@@ -190,8 +193,8 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
  * @count:     how many
  * @may_yield: whether to give way to other tasks now and then
  *
- * In a PV domain the entries of processes are enough to keep a page, and most pages are never
- * wanted by the kernel. So its own mapping of a page is made when that is: for I/O, for a byte to be
+ * In a PV domain the entries of processes are enough to keep a page, and the kernel never wants
+ * most of them. So its own mapping of a page is made when it does: for I/O, for a byte to be
  * cleared, or before the entries go while the view stays.
  *
  * A page with a view is held, or shown by an entry of each view that has it. Therefore its domain
@@ -207,15 +210,15 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
 			unsigned int first, unsigned int count, bool may_yield)
 {
+	grant_handle_t *handles = gntdev_mapping_handles(mapping);
 	int err = 0;
 
 	while (count && !err) {
 		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
 
 		spin_lock(&mapping->lock);
-		err = gntdev_grants_hold(refs + first, mapping->pages + first,
-					 mapping->handles + first, n, mapping->readonly,
-					 mapping->weak);
+		err = gntdev_grants_hold(refs + first, mapping->pages + first, handles + first, n,
+					 mapping->readonly, mapping->weak);
 		spin_unlock(&mapping->lock);
 		first += n;
 		count -= n;
@@ -264,53 +267,56 @@ void gntdev_mapping_free(struct gntdev_mapping *mapping)
 }
 
 /* A page that is not mapped at the kernel's address is one that nobody asked for. */
-static bool is_idle(const struct gntdev_mapping *mapping, unsigned int page)
+static bool is_idle(struct gntdev_mapping *mapping, unsigned int page)
 {
-	return mapping->pages[page] && (mapping->handles[page] == INVALID_GRANT_HANDLE ||
-					page_count(mapping->pages[page]) == 1);
+	return gntdev_mapping_handles(mapping)[page] == INVALID_GRANT_HANDLE ||
+	       page_count(mapping->pages[page]) == 1;
+}
+
+/* Unmaps some pages, which nobody uses, and gives them back. */
+static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsigned int count)
+{
+	struct page **pages = mapping->pages + first;
+
+	/* Once more: what was in flight may have written the byte after it was cleared. */
+	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, first, count);
+	gntdev_grants_unmap(pages, gntdev_mapping_handles(mapping) + first, count);
+	gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
+	free_pages_not_kept(mapping, pages, count);
+	memset(pages, 0, count * sizeof(*pages));
 }
 
 /*
  * Unmaps the pages of a mapping that nobody uses. No new user can appear: no page table of a
  * process leads to them any more, and those who hold mmap_lock to look one up were waited for by
  * whoever took the VMA away.
- *
- * Returns whether any page was unmapped.
  */
-static bool unmap_idle(struct gntdev_mapping *mapping)
+static enum gntdev_retry_result unmap_idle(struct gntdev_mapping *mapping)
 {
-	unsigned int i = 0, start, n;
-	bool progress = false;
+	bool progress = false, stuck = false;
+	unsigned int i = 0, start;
 
 	while (i < mapping->count) {
-		if (!is_idle(mapping, i)) {
-			i++;
-			continue;
+		for (start = i; i < mapping->count && mapping->pages[i] && is_idle(mapping, i); i++)
+			;
+		if (i > start) {
+			give_back(mapping, start, i - start);
+			progress = true;
+			cond_resched();
+		} else {
+			stuck |= !!mapping->pages[i++];
 		}
-		start = i;
-		do {
-			i++;
-		} while (i < mapping->count && is_idle(mapping, i));
-
-		n = i - start;
-		/* Once more: what was in flight may have written the byte after it was cleared. */
-		gntdev_notify_clear_bytes(mapping->notify, mapping->pages, start, n);
-		gntdev_grants_unmap(mapping->pages + start, mapping->handles + start, n);
-		gntdev_notify_send(mapping->instance, mapping->notify, start, n);
-		free_pages_not_kept(mapping, mapping->pages + start, n);
-		memset(mapping->pages + start, 0, n * sizeof(*mapping->pages));
-		mapping->busy -= n;
-		progress = true;
-		cond_resched();
 	}
-	return progress;
+	if (!stuck)
+		return GNTDEV_RETRY_DONE;
+	return progress ? GNTDEV_RETRY_PROGRESS : GNTDEV_RETRY_STUCK;
 }
 
 static void finish(struct gntdev_mapping *mapping)
 {
 	struct gntdev_unmapped *unmapped = mapping->unmapped;
 
-	gntdev_notify_free(mapping->notify);
+	gntdev_notify_free(&mapping->notify);
 	kvfree(mapping);
 	if (unmapped)
 		unmapped->call(unmapped);
@@ -320,40 +326,41 @@ static enum gntdev_retry_result retry_unmap(struct gntdev_retry *retry)
 {
 	struct gntdev_mapping *mapping = container_of(retry, struct gntdev_mapping, retry);
 	struct gntdev_instance *instance = mapping->instance;
-	bool progress = unmap_idle(mapping);
+	enum gntdev_retry_result result = unmap_idle(mapping);
 
-	if (mapping->busy)
-		return progress ? GNTDEV_RETRY_PROGRESS : GNTDEV_RETRY_STUCK;
-	finish(mapping);
-	gntdev_instance_put(instance);
-	return GNTDEV_RETRY_DONE;
+	if (result == GNTDEV_RETRY_DONE) {
+		finish(mapping);
+		if (instance)
+			gntdev_instance_put(instance);
+	}
+	return result;
 }
 
 /**
  * gntdev_mapping_release() - unmap a mapping that has no view any more
  * @mapping:  the mapping, mapped and no longer known to its range; gone after this
- * @instance: the instance, which the caller holds
  * @notify:   the range's notifications, taken over, or NULL
+ * @instance: whose ports they name; the caller holds it
  *
  * Bytes are cleared now, events are sent when their page is unmapped. Needs no memory. Sleeps, but
  * does not wait for busy pages.
  */
-void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instance *instance,
-			    struct gntdev_notify *notify)
+void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_notify *notify,
+			    struct gntdev_instance *instance)
 {
+	if (notify)
+		mapping->notify = *notify;
 	mapping->instance = instance;
-	mapping->notify = notify;
 
 	if (mapping->write_combining)
 		write_back(mapping);
-	gntdev_notify_clear_bytes(notify, mapping->pages, 0, mapping->count);
-	unmap_idle(mapping);
-	if (!mapping->busy) {
+	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, 0, mapping->count);
+	if (unmap_idle(mapping) == GNTDEV_RETRY_DONE) {
 		finish(mapping);
 		return;
 	}
 
-	gntdev_instance_get(instance);
-	mapping->retry.attempt = retry_unmap;
+	if (instance)
+		gntdev_instance_get(instance);
 	gntdev_retry_later(&busy_mappings, &mapping->retry);
 }

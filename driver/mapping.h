@@ -7,10 +7,10 @@
 
 #include <xen/grant_table.h>
 
+#include "notify.h"
 #include "retry.h"
 
 struct gntdev_instance;
-struct gntdev_notify;
 struct ioctl_gntdev_grant_ref;
 
 /**
@@ -24,36 +24,43 @@ struct gntdev_unmapped {
 /**
  * struct gntdev_mapping - the grants of one range, mapped at pages of the kernel
  * @notify:   the range's notifications, once the last user of the mapping has gone
- * @instance: whose they are; set then, too
+ * @instance: whose ports they name
  * @unmapped: told when the mapping is gone, or NULL
  * @retry:    used once it has no view, while the kernel still uses one of its pages
- * @lock:     protects @handles and @weak while there are views; the last of all locks
- * @handles:  Xen's handle for each page that is mapped at the kernel's address, else
- *            INVALID_GRANT_HANDLE: see gntdev_mapping_hold()
+ * @lock:     protects the handles and @weak while there are views; the last of all locks
  * @count:    pages
- * @busy:     pages that are not given back yet
  * @readonly: mapped without write access
  * @weak:     a page may be neither held nor shown by an entry
  * @write_combining: the attribute of all its views, write-back otherwise
- * @pages:    the pages; NULL once unmapped
+ * @pages:    the pages, NULL once unmapped; behind them their handles (gntdev_mapping_handles())
  *
  * Views (a VMA, a dma-buf) share a mapping. When the last of them goes, the mapping leaves its
  * range and unmaps itself, except pages that the kernel still uses; those follow one by one.
  */
 struct gntdev_mapping {
-	struct gntdev_notify *notify;
+	struct gntdev_notify notify;
 	struct gntdev_instance *instance;
 	struct gntdev_unmapped *unmapped;
 	struct gntdev_retry retry;
 	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
-	grant_handle_t *handles;
-	unsigned int count;
-	unsigned int busy;
-	bool readonly;
-	bool weak;
-	bool write_combining;
+	unsigned int count : 29;
+	unsigned int readonly : 1;
+	unsigned int write_combining : 1;
+	unsigned int weak : 1;		/* the only one of these that changes */
 	struct page *pages[];
 };
+
+/**
+ * gntdev_mapping_handles() - the handles of a mapping's pages
+ * @mapping: the mapping
+ *
+ * Return: an array: Xen's handle for each page that is mapped at the kernel's address,
+ * INVALID_GRANT_HANDLE for the others (gntdev_mapping_hold()).
+ */
+static inline grant_handle_t *gntdev_mapping_handles(struct gntdev_mapping *mapping)
+{
+	return (grant_handle_t *)&mapping->pages[mapping->count];
+}
 
 int gntdev_mapping_init(void);
 void gntdev_mapping_exit(void);
@@ -66,7 +73,7 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
 			unsigned int first, unsigned int count, bool may_yield);
 void gntdev_mapping_weaken(struct gntdev_mapping *mapping);
-void gntdev_mapping_release(struct gntdev_mapping *mapping, struct gntdev_instance *instance,
-			    struct gntdev_notify *notify);
+void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_notify *notify,
+			    struct gntdev_instance *instance);
 
 #endif

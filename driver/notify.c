@@ -2,8 +2,8 @@
 /*
  * Unmap notifications: what is done for the other side when a page goes.
  *
- * A range has a set of them, keyed by page. Each is one xarray value, so that the usual set, one
- * notification for the first page, needs no memory beyond the set itself.
+ * Each is one xarray value. That of a range's first page, mostly the only one, stands in the range;
+ * those of other pages are in an xarray, by page.
  *
  * An event channel port is kept open as long as a notification names it. The event channel driver
  * counts its users in a short, so an instance takes one reference to a port and counts the rest
@@ -15,6 +15,7 @@
 #include <linux/errno.h>
 #include <linux/highmem.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include <xen/events.h>
 #include <xen/interface/event_channel.h>
@@ -22,6 +23,16 @@
 #include "../include/uapi/xen/gntdev.h"
 #include "instance.h"
 #include "notify.h"
+
+/**
+ * struct gntdev_notify_others - notifications of pages other than the first
+ * @pages:  page number in the range to what is to be done
+ * @clears: how many of them clear a byte
+ */
+struct gntdev_notify_others {
+	struct xarray pages;
+	unsigned int clears;
+};
 
 #define NOTIFY_ACTION	GENMASK_ULL(1, 0)
 #define NOTIFY_BYTE	GENMASK_ULL(13, 2)
@@ -42,30 +53,62 @@ static u32 entry_port(void *entry)
 	return FIELD_GET(NOTIFY_PORT, (u64)xa_to_value(entry));
 }
 
-/* One more notification names @port. */
-static int port_get(struct gntdev_instance *instance, u32 port)
+/* One more notification names @port, which is not the first port. */
+static int further_port_get(struct gntdev_instance *instance, u32 port)
 {
-	void *users;
+	void *users = xa_load(&instance->ports, port);
 	int err;
 
-	mutex_lock(&instance->ports_lock);
-	users = xa_load(&instance->ports, port);
 	if (users) {
 		/* Replacing an entry needs no memory. */
 		xa_store(&instance->ports, port, xa_mk_value(xa_to_value(users) + 1), GFP_KERNEL);
-		err = 0;
-		goto out;
+		return 0;
 	}
 
 	err = xa_err(xa_store(&instance->ports, port, xa_mk_value(1), GFP_KERNEL));
 	if (err)
-		goto out;
-	/* Only ports opened through /dev/xen/evtchn are counted; any other answer is an error. */
+		return err;
 	if (evtchn_get(port)) {
 		xa_erase(&instance->ports, port);
-		err = -EINVAL;
+		return -EINVAL;
 	}
-out:
+	return 0;
+}
+
+static void further_port_put(struct gntdev_instance *instance, u32 port)
+{
+	unsigned long users = xa_to_value(xa_load(&instance->ports, port));
+
+	if (users > 1) {
+		xa_store(&instance->ports, port, xa_mk_value(users - 1), GFP_KERNEL);
+	} else {
+		xa_erase(&instance->ports, port);
+		evtchn_put(port);
+	}
+}
+
+/*
+ * One more notification names @port. It may become the first port while it still is a further one,
+ * too; then it is held twice, and it does not matter which of the two a notification gives up.
+ */
+static int port_get(struct gntdev_instance *instance, u32 port)
+{
+	int err = 0;
+
+	mutex_lock(&instance->ports_lock);
+	if (!instance->port_users) {
+		/* Only ports opened through /dev/xen/evtchn are counted; else an error comes. */
+		if (evtchn_get(port)) {
+			err = -EINVAL;
+		} else {
+			instance->port = port;
+			instance->port_users = 1;
+		}
+	} else if (instance->port == port) {
+		instance->port_users++;
+	} else {
+		err = further_port_get(instance, port);
+	}
 	mutex_unlock(&instance->ports_lock);
 	return err;
 }
@@ -73,62 +116,80 @@ out:
 /* One notification fewer names @port. */
 static void port_put(struct gntdev_instance *instance, u32 port)
 {
-	unsigned long users;
-
 	mutex_lock(&instance->ports_lock);
-	users = xa_to_value(xa_load(&instance->ports, port));
-	if (users > 1) {
-		xa_store(&instance->ports, port, xa_mk_value(users - 1), GFP_KERNEL);
-	} else {
-		xa_erase(&instance->ports, port);
+	if (!instance->port_users || instance->port != port)
+		further_port_put(instance, port);
+	else if (!--instance->port_users)
 		evtchn_put(port);
-	}
 	mutex_unlock(&instance->ports_lock);
 }
 
 /**
- * gntdev_notify_alloc() - make an empty set of notifications
- *
- * Return: the set, or NULL.
- */
-struct gntdev_notify *gntdev_notify_alloc(void)
-{
-	struct gntdev_notify *notify = kmalloc(sizeof(*notify), GFP_KERNEL_ACCOUNT);
-
-	if (notify) {
-		xa_init(&notify->pages);
-		notify->clears = 0;
-	}
-	return notify;
-}
-
-/**
  * gntdev_notify_free() - free a set whose notifications were all sent or cleared
- * @notify: the set, or NULL
+ * @notify: the set
  */
 void gntdev_notify_free(struct gntdev_notify *notify)
 {
-	if (!notify)
+	if (!notify->others)
 		return;
-	xa_destroy(&notify->pages);
-	kfree(notify);
+	xa_destroy(&notify->others->pages);
+	kfree(notify->others);
 }
 
-/* Accounts for an entry that left the set, one way or another. */
-static void entry_gone(struct gntdev_instance *instance, struct gntdev_notify *notify, void *entry)
+static bool clears(void *entry)
 {
-	if (!entry)
-		return;
-	if (entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE)
-		notify->clears--;
-	if (entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT)
+	return entry && entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE;
+}
+
+/**
+ * gntdev_notify_clears() - is there a byte to be cleared?
+ * @notify: the set
+ *
+ * Return: whether there is.
+ */
+bool gntdev_notify_clears(const struct gntdev_notify *notify)
+{
+	return clears(notify->first) || (notify->others && notify->others->clears);
+}
+
+/* Puts an entry, or NULL, in the place of a page. Returns what was there, or an xa_err(). */
+static void *exchange(struct gntdev_notify *notify, unsigned long page, void *entry)
+{
+	struct gntdev_notify_others *others = notify->others;
+	void *old;
+
+	if (!page) {
+		old = notify->first;
+		notify->first = entry;
+		return old;
+	}
+	if (!others) {
+		if (!entry)
+			return NULL;
+		others = kmalloc(sizeof(*others), GFP_KERNEL_ACCOUNT);
+		if (!others)
+			return XA_ERROR(-ENOMEM);
+		xa_init(&others->pages);
+		others->clears = 0;
+		notify->others = others;
+	}
+	old = entry ? xa_store(&others->pages, page, entry, GFP_KERNEL_ACCOUNT) :
+		      xa_erase(&others->pages, page);
+	if (!xa_is_err(old))
+		others->clears += clears(entry) - clears(old);
+	return old;
+}
+
+static void put_entry_port(struct gntdev_instance *instance, void *entry)
+{
+	if (entry && entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT)
 		port_put(instance, entry_port(entry));
 }
 
 /**
  * gntdev_notify_set() - set, replace or clear the notification of one page
- * @instance: whose ports are counted
  * @notify:   the set
+ * @instance: whose ports are counted
  * @page:     the page's number in the range
  * @byte:     the byte's offset in the page, for UNMAP_NOTIFY_CLEAR_BYTE
  * @action:   UNMAP_NOTIFY_* bits, known ones only; 0 clears
@@ -138,89 +199,95 @@ static void entry_gone(struct gntdev_instance *instance, struct gntdev_notify *n
  *
  * Return: 0; -EINVAL for a port that is not open; -ENOMEM. After an error all is as before.
  */
-int gntdev_notify_set(struct gntdev_instance *instance, struct gntdev_notify *notify,
+int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *instance,
 		      unsigned int page, unsigned int byte, u32 action, u32 port)
 {
 	bool sends = action & UNMAP_NOTIFY_SEND_EVENT;
-	void *entry, *old;
+	void *entry = NULL, *old;
 	int err;
-
-	if (!action) {
-		entry_gone(instance, notify, xa_erase(&notify->pages, page));
-		return 0;
-	}
 
 	if (sends) {
 		err = port_get(instance, port);
 		if (err)
 			return err;
 	}
-
-	entry = xa_mk_value(FIELD_PREP(NOTIFY_ACTION, action) | FIELD_PREP(NOTIFY_BYTE, byte) |
-			    FIELD_PREP(NOTIFY_PORT, (u64)(sends ? port : 0)));
-	old = xa_store(&notify->pages, page, entry, GFP_KERNEL_ACCOUNT);
-	err = xa_err(old);
-	if (err) {
-		if (sends)
-			port_put(instance, port);
-		return err;
+	if (action)
+		entry = xa_mk_value(FIELD_PREP(NOTIFY_ACTION, action) |
+				    FIELD_PREP(NOTIFY_BYTE, byte) |
+				    FIELD_PREP(NOTIFY_PORT, (u64)(sends ? port : 0)));
+	old = exchange(notify, page, entry);
+	if (xa_is_err(old)) {
+		put_entry_port(instance, entry);
+		return xa_err(old);
 	}
-
-	if (action & UNMAP_NOTIFY_CLEAR_BYTE)
-		notify->clears++;
-	entry_gone(instance, notify, old);
+	put_entry_port(instance, old);
 	return 0;
+}
+
+static void clear_byte(struct page *page, void *entry)
+{
+	u8 *address;
+
+	if (!clears(entry))
+		return;
+	address = kmap_local_page(page);
+	WRITE_ONCE(address[entry_byte(entry)], 0);
+	kunmap_local(address);
 }
 
 /**
  * gntdev_notify_clear_bytes() - do what is to be done while the pages are still mapped
- * @notify: the set, or NULL
+ * @notify: the set
  * @pages:  the pages of the range, mapped writable
  * @first:  number of the first page to look at
  * @count:  how many pages
  */
-void gntdev_notify_clear_bytes(struct gntdev_notify *notify, struct page **pages,
+void gntdev_notify_clear_bytes(const struct gntdev_notify *notify, struct page **pages,
 			       unsigned int first, unsigned int count)
 {
 	unsigned long page;
 	void *entry;
 
-	if (!notify || !notify->clears)
+	if (!gntdev_notify_clears(notify))
 		return;
 
-	xa_for_each_range(&notify->pages, page, entry, first, first + count - 1) {
-		u8 *address;
+	if (!first)
+		clear_byte(pages[0], notify->first);
+	if (!notify->others)
+		return;
+	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1)
+		clear_byte(pages[page], entry);
+}
 
-		if (!(entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE))
-			continue;
-		address = kmap_local_page(pages[page]);
-		WRITE_ONCE(address[entry_byte(entry)], 0);
-		kunmap_local(address);
-	}
+static void send_event(struct gntdev_notify *notify, struct gntdev_instance *instance,
+		       unsigned long page)
+{
+	void *entry = exchange(notify, page, NULL);
+
+	if (entry && entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT)
+		notify_remote_via_evtchn(entry_port(entry));
+	put_entry_port(instance, entry);
 }
 
 /**
  * gntdev_notify_send() - notify the event channels of pages that are unmapped now
+ * @notify:   the set
  * @instance: whose ports are counted
- * @notify:   the set, or NULL
  * @first:    number of the first of these pages in the range
  * @count:    how many pages
  *
  * Their notifications leave the set. Sleeps.
  */
-void gntdev_notify_send(struct gntdev_instance *instance, struct gntdev_notify *notify,
+void gntdev_notify_send(struct gntdev_notify *notify, struct gntdev_instance *instance,
 			unsigned int first, unsigned int count)
 {
 	unsigned long page;
 	void *entry;
 
-	if (!notify || xa_empty(&notify->pages))
+	if (!first && notify->first)
+		send_event(notify, instance, 0);
+	if (!notify->others)
 		return;
-
-	xa_for_each_range(&notify->pages, page, entry, first, first + count - 1) {
-		xa_erase(&notify->pages, page);
-		if (entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT)
-			notify_remote_via_evtchn(entry_port(entry));
-		entry_gone(instance, notify, entry);
-	}
+	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1)
+		send_event(notify, instance, page);
 }

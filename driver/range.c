@@ -53,7 +53,7 @@ struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsign
 	range->instance = instance;
 	mutex_init(&range->lock);
 	range->mapping = NULL;
-	range->notify = NULL;
+	memset(&range->notify, 0, sizeof(range->notify));
 	return range;
 }
 
@@ -61,7 +61,7 @@ static void range_free(struct kref *ref)
 {
 	struct gntdev_range *range = container_of(ref, struct gntdev_range, ref);
 
-	gntdev_notify_free(range->notify);
+	gntdev_notify_free(&range->notify);
 	mutex_destroy(&range->lock);
 	kvfree(range);
 }
@@ -125,7 +125,7 @@ static void range_gone(struct gntdev_range *range)
 	mutex_lock(&range->lock);
 	range->gone = true;
 	/* Nobody will map it any more: what waits for that to end need not wait longer. */
-	gntdev_notify_send(range->instance, range->notify, 0, range->slot.count);
+	gntdev_notify_send(&range->notify, range->instance, 0, range->slot.count);
 	mutex_unlock(&range->lock);
 	gntdev_range_put(range);
 }
@@ -225,7 +225,7 @@ void gntdev_range_unuse(struct gntdev_range *range)
 {
 	struct gntdev_instance *instance = range->instance;
 	struct gntdev_mapping *mapping = NULL;
-	struct gntdev_notify *notify = NULL;
+	struct gntdev_notify notify;
 	bool last;
 
 	mutex_lock(&range->lock);
@@ -236,12 +236,12 @@ void gntdev_range_unuse(struct gntdev_range *range)
 		mapping = range->mapping;
 		notify = range->notify;
 		range->mapping = NULL;
-		range->notify = NULL;
+		memset(&range->notify, 0, sizeof(range->notify));
 	}
 	mutex_unlock(&range->lock);
 
 	if (mapping)
-		gntdev_mapping_release(mapping, instance, notify);
+		gntdev_mapping_release(mapping, &notify, instance);
 	gntdev_range_put(range);
 }
 
@@ -273,7 +273,7 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 		return mapping;
 	}
 
-	if (!write && range->notify && range->notify->clears)
+	if (!write && gntdev_notify_clears(&range->notify))
 		return ERR_PTR(-EINVAL);
 	mapping = gntdev_mapping_alloc(range->slot.count, !write, false);
 	return mapping ?: ERR_PTR(-ENOMEM);
@@ -350,16 +350,7 @@ int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 act
 		if (err)
 			goto out;
 	}
-	if (!range->notify) {
-		err = 0;
-		if (!action)
-			goto out;
-		err = -ENOMEM;
-		range->notify = gntdev_notify_alloc();
-		if (!range->notify)
-			goto out;
-	}
-	err = gntdev_notify_set(instance, range->notify, page - range->slot.first,
+	err = gntdev_notify_set(&range->notify, instance, page - range->slot.first,
 				offset_in_page(index), action, port);
 out:
 	mutex_unlock(&range->lock);

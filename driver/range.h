@@ -6,11 +6,11 @@
 #include <linux/mutex.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "notify.h"
 #include "table.h"
 
 struct gntdev_instance;
 struct gntdev_mapping;
-struct gntdev_notify;
 struct gntdev_unmapped;
 
 /**
@@ -24,7 +24,7 @@ struct gntdev_unmapped;
  * @instance:   whose it is
  * @lock:       protects @mapping, @notify and @gone
  * @mapping:    the grants, while they are mapped. A user may read it without the lock
- * @notify:     what to do when pages of it go, or NULL
+ * @notify:     what to do when pages of it go
  * @refs:       the references, @slot.count of them, never changed
  */
 struct gntdev_range {
@@ -36,7 +36,7 @@ struct gntdev_range {
 	struct gntdev_instance *instance;
 	struct mutex lock;		/* held while the range is being mapped */
 	struct gntdev_mapping *mapping;
-	struct gntdev_notify *notify;
+	struct gntdev_notify notify;
 	struct ioctl_gntdev_grant_ref refs[];
 };
 

@@ -17,19 +17,12 @@ static void look_again(struct work_struct *work)
 {
 	struct gntdev_retry_queue *queue =
 		container_of(to_delayed_work(work), struct gntdev_retry_queue, work);
+	struct llist_node *looked_at = llist_del_all(&queue->waiting);
 	struct gntdev_retry *retry, *next;
 	bool progress = false;
-	LIST_HEAD(looked_at);
-	LIST_HEAD(still);
 
-	spin_lock(&queue->lock);
-	list_splice_init(&queue->waiting, &looked_at);
-	spin_unlock(&queue->lock);
-
-	list_for_each_entry_safe(retry, next, &looked_at, link) {
-		/* Off the list first: what is done with is gone. */
-		list_del(&retry->link);
-		switch (retry->attempt(retry)) {
+	llist_for_each_entry_safe(retry, next, looked_at, link) {
+		switch (queue->attempt(retry)) {
 		case GNTDEV_RETRY_DONE:
 			module_put(THIS_MODULE);
 			progress = true;
@@ -38,29 +31,31 @@ static void look_again(struct work_struct *work)
 			progress = true;
 			fallthrough;
 		case GNTDEV_RETRY_STUCK:
-			list_add_tail(&retry->link, &still);
+			llist_add(&retry->link, &queue->waiting);
 			break;
 		}
 	}
 
 	spin_lock(&queue->lock);
 	queue->interval = progress ? POLL_MIN : min(queue->interval * 2, POLL_MAX);
-	list_splice(&still, &queue->waiting);
-	if (!list_empty(&queue->waiting))
+	if (!llist_empty(&queue->waiting))
 		queue_delayed_work(queue->workqueue, &queue->work, queue->interval);
 	spin_unlock(&queue->lock);
 }
 
 /**
  * gntdev_retry_init() - make a queue
- * @queue: the queue
- * @name:  of its workqueue
+ * @queue:   the queue
+ * @name:    of its workqueue
+ * @attempt: what is done to look at an object
  *
  * Return: 0 or -ENOMEM.
  */
-int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name)
+int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name,
+		      gntdev_retry_attempt *attempt)
 {
-	INIT_LIST_HEAD(&queue->waiting);
+	queue->attempt = attempt;
+	init_llist_head(&queue->waiting);
 	spin_lock_init(&queue->lock);
 	INIT_DELAYED_WORK(&queue->work, look_again);
 	queue->workqueue = alloc_workqueue("%s", WQ_UNBOUND, 1, name);
@@ -83,15 +78,15 @@ void gntdev_retry_exit(struct gntdev_retry_queue *queue)
 /**
  * gntdev_retry_later() - have an object looked at until it is done with
  * @queue: that of its kind
- * @retry: part of the object, with its attempt
+ * @retry: part of the object
  *
  * Needs no memory. The caller holds the module: by an open file, of the device or of a dma-buf.
  */
 void gntdev_retry_later(struct gntdev_retry_queue *queue, struct gntdev_retry *retry)
 {
 	__module_get(THIS_MODULE);
+	llist_add(&retry->link, &queue->waiting);
 	spin_lock(&queue->lock);
-	list_add(&retry->link, &queue->waiting);
 	queue->interval = POLL_MIN;
 	mod_delayed_work(queue->workqueue, &queue->work, POLL_MIN);
 	spin_unlock(&queue->lock);

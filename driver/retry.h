@@ -2,7 +2,7 @@
 #ifndef GNTDEV_RETRY_H
 #define GNTDEV_RETRY_H
 
-#include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -15,31 +15,34 @@ enum gntdev_retry_result {
 
 /**
  * struct gntdev_retry - the part of an object that waits for what nobody announces
- * @link:    place among those that wait
- * @attempt: looks again, and does what can be done now; may sleep
+ * @link: place among those that wait
  */
 struct gntdev_retry {
-	struct list_head link;
-	enum gntdev_retry_result (*attempt)(struct gntdev_retry *retry);
+	struct llist_node link;
 };
+
+typedef enum gntdev_retry_result gntdev_retry_attempt(struct gntdev_retry *retry);
 
 /**
  * struct gntdev_retry_queue - objects of one kind that wait
+ * @attempt:   looks at one again, and does what can be done now; may sleep
  * @waiting:   the objects
- * @lock:      protects @waiting and @interval
+ * @lock:      protects @interval
  * @interval:  until the next look, in jiffies
  * @work:      looks
  * @workqueue: runs it
  */
 struct gntdev_retry_queue {
-	struct list_head waiting;
-	spinlock_t lock;		/* held for changes of the list only */
+	gntdev_retry_attempt *attempt;
+	struct llist_head waiting;
+	spinlock_t lock;		/* held for a few instructions */
 	unsigned long interval;
 	struct delayed_work work;
 	struct workqueue_struct *workqueue;
 };
 
-int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name);
+int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name,
+		      gntdev_retry_attempt *attempt);
 void gntdev_retry_exit(struct gntdev_retry_queue *queue);
 void gntdev_retry_later(struct gntdev_retry_queue *queue, struct gntdev_retry *retry);
 

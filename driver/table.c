@@ -12,20 +12,19 @@
 
 #include <linux/errno.h>
 #include <linux/limits.h>
-#include <linux/mm.h>
 #include <linux/rbtree_augmented.h>
 
 #include "table.h"
 
-/* Indexes are file offsets in bytes, and stay positive as a loff_t. */
-#define TABLE_END	((unsigned long)LLONG_MAX >> PAGE_SHIFT)
+/* Indexes are file offsets in bytes: 16 TiB is more than any table holds, and fits a loff_t. */
+#define TABLE_END	U32_MAX
 
-static inline unsigned long slot_gap(struct gntdev_slot *slot)
+static inline u32 slot_gap(struct gntdev_slot *slot)
 {
 	return slot->gap;
 }
 
-RB_DECLARE_CALLBACKS_MAX(static, gap_callbacks, struct gntdev_slot, node, unsigned long, max_gap,
+RB_DECLARE_CALLBACKS_MAX(static, gap_callbacks, struct gntdev_slot, node, u32, max_gap,
 			 slot_gap);
 
 static inline struct gntdev_slot *to_slot(struct rb_node *node)
@@ -33,7 +32,7 @@ static inline struct gntdev_slot *to_slot(struct rb_node *node)
 	return rb_entry_safe(node, struct gntdev_slot, node);
 }
 
-static inline unsigned long slot_end(const struct gntdev_slot *slot)
+static inline u32 slot_end(const struct gntdev_slot *slot)
 {
 	return slot->first + slot->count;
 }

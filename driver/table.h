@@ -15,10 +15,10 @@
  */
 struct gntdev_slot {
 	struct rb_node node;
-	unsigned long first;
-	unsigned long gap;
-	unsigned long max_gap;
-	unsigned int count;
+	u32 first;
+	u32 gap;
+	u32 max_gap;
+	u32 count;
 };
 
 /**

@@ -23,7 +23,6 @@
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -39,71 +38,91 @@
 /**
  * struct gntdev_pv_view - one place in one address space where a range is mapped
  * @notifier: calls back before entries of the view change
- * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
  * @range:    the range, of which the view is a user
- * @mapping:  the range's mapping, there as long as the view
+ * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
  * @first:    the first page of the range that it shows
- * @count:    how many pages it shows
- * @lock:     protects @handles; nothing may be allocated under it
  * @kind:     what the entries allow
- * @ptes:     machine address of each entry; a page table stays while the VMA does
- * @handles:  Xen's handle for each entry, INVALID_GRANT_HANDLE while it is not mapped
+ * @lock:     protects the handles, over hypercalls of one batch
+ * @ptes:     machine address of each entry; a page table stays while the VMA does. Behind them
+ *            their handles (view_handles())
  */
 struct gntdev_pv_view {
 	struct mmu_interval_notifier notifier;
-	struct kref vmas;
 	struct gntdev_range *range;
-	struct gntdev_mapping *mapping;
+	struct kref vmas;
 	unsigned int first;
-	unsigned int count;
-	struct mutex lock;		/* taken inside the MMU notifiers */
 	enum gntdev_ptes kind;
-	grant_handle_t *handles;
+	spinlock_t lock;		/* taken inside the MMU notifiers */
 	u64 ptes[];
 };
-
-static bool view_is_accessible(const struct vm_area_struct *vma)
-{
-	return vma->vm_flags & (VM_READ | VM_WRITE);
-}
 
 static unsigned long view_start(const struct gntdev_pv_view *view)
 {
 	return view->notifier.interval_tree.start;
 }
 
-static int view_hold(struct gntdev_pv_view *view, unsigned int first, unsigned int count,
+/* How many pages it shows. */
+static unsigned int view_count(const struct gntdev_pv_view *view)
+{
+	return (view->notifier.interval_tree.last + 1 - view_start(view)) >> PAGE_SHIFT;
+}
+
+/* Xen's handle for each entry, INVALID_GRANT_HANDLE while it is not mapped. */
+static grant_handle_t *view_handles(struct gntdev_pv_view *view)
+{
+	return (grant_handle_t *)&view->ptes[view_count(view)];
+}
+
+static bool view_is_accessible(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & (VM_READ | VM_WRITE);
+}
+
+/* The kernel's own mapping of pages of a view. */
+static int view_hold(const struct gntdev_pv_view *view, unsigned int first, unsigned int count,
 		     bool may_yield)
 {
-	return gntdev_mapping_hold(view->mapping, view->range->refs, view->first + first, count,
-				   may_yield);
+	return gntdev_mapping_hold(view->range->mapping, view->range->refs, view->first + first,
+				   count, may_yield);
+}
+
+/* Unmaps entries, which are still there. */
+static void view_unmap(struct gntdev_pv_view *view, unsigned int first, unsigned int count,
+		       bool may_yield)
+{
+	while (count) {
+		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
+
+		spin_lock(&view->lock);
+		gntdev_grants_unmap_ptes(view->ptes + first, view_handles(view) + first, n, false);
+		spin_unlock(&view->lock);
+		first += n;
+		count -= n;
+		if (may_yield)
+			cond_resched();
+	}
 }
 
 static bool view_invalidate(struct mmu_interval_notifier *notifier,
 			    const struct mmu_notifier_range *change, unsigned long seq)
 {
 	struct gntdev_pv_view *view = container_of(notifier, struct gntdev_pv_view, notifier);
-	unsigned long last_page = view->count - 1;
+	unsigned long last_page = view_count(view) - 1;
 	unsigned long start = view_start(view), first = 0;
 	bool may_yield = mmu_notifier_range_blockable(change);
 
-	if (may_yield)
-		mutex_lock(&view->lock);
-	else if (!mutex_trylock(&view->lock))
-		return false;
-
+	spin_lock(&view->lock);
 	mmu_interval_set_seq(notifier, seq);
+	spin_unlock(&view->lock);
+
 	if (change->start > start)
 		first = (change->start - start) >> PAGE_SHIFT;
 	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
 	/* At munmap and exit the view goes; before an mremap the pages were held by pv_open(). */
 	if (change->event != MMU_NOTIFY_UNMAP && change->event != MMU_NOTIFY_RELEASE &&
 	    view_hold(view, first, last_page - first + 1, may_yield))
-		gntdev_mapping_weaken(view->mapping);
-	gntdev_grants_unmap_ptes(view->ptes + first, view->handles + first, last_page - first + 1,
-				 may_yield);
-
-	mutex_unlock(&view->lock);
+		gntdev_mapping_weaken(view->range->mapping);
+	view_unmap(view, first, last_page - first + 1, may_yield);
 	return true;
 }
 
@@ -145,23 +164,28 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 	if (err)
 		return err;
 
-	for (;;) {
+	while (count && !err) {
+		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
+
 		/* No entry may come while the core kernel believes that none is there. */
 		seq = mmu_interval_read_begin(&view->notifier);
-		mutex_lock(&view->lock);
-		if (!mmu_interval_read_retry(&view->notifier, seq))
-			break;
-		mutex_unlock(&view->lock);
+		spin_lock(&view->lock);
+		if (!mmu_interval_read_retry(&view->notifier, seq)) {
+			err = gntdev_grants_map_ptes(view->range->refs + view->first + first,
+						     view->ptes + first,
+						     view_handles(view) + first, n, view->kind,
+						     false);
+			first += n;
+			count -= n;
+		}
+		spin_unlock(&view->lock);
+		cond_resched();
 	}
-	err = gntdev_grants_map_ptes(view->range->refs + view->first + first, view->ptes + first,
-				     view->handles + first, count, view->kind);
-	mutex_unlock(&view->lock);
 	return err;
 }
 
 /* Makes a view at the place of @vma, nothing of it mapped. The caller holds mmap_lock to write. */
-static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gntdev_range *range,
-					  struct gntdev_mapping *mapping)
+static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gntdev_range *range)
 {
 	unsigned int count = vma_pages(vma);
 	struct gntdev_pv_view *view;
@@ -175,13 +199,10 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 
 	kref_init(&view->vmas);
 	view->range = range;
-	view->mapping = mapping;
 	view->first = gntdev_vma_first(vma, range);
-	view->count = count;
-	mutex_init(&view->lock);
+	spin_lock_init(&view->lock);
 	view->kind = vma->vm_flags & VM_WRITE ? GNTDEV_PTES_USER : GNTDEV_PTES_USER_READONLY;
-	view->handles = (grant_handle_t *)&view->ptes[count];
-	memset32(view->handles, INVALID_GRANT_HANDLE, count);
+	memset32((grant_handle_t *)&view->ptes[count], INVALID_GRANT_HANDLE, count);
 
 	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
 						  vma->vm_end - vma->vm_start, &view_notifier_ops);
@@ -193,14 +214,6 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 	return view;
 }
 
-/* Gives back all entries, which the caller knows to be still there, if mapped. */
-static void view_hide(struct gntdev_pv_view *view)
-{
-	mutex_lock(&view->lock);
-	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->count, true);
-	mutex_unlock(&view->lock);
-}
-
 static void view_destroy(struct gntdev_pv_view *view)
 {
 	mmu_interval_notifier_remove(&view->notifier);
@@ -208,8 +221,7 @@ static void view_destroy(struct gntdev_pv_view *view)
 	 * The notifier has unmapped the entries before the core kernel dropped them. Except where a
 	 * mapping fails half-way: then the entries, if any, are still there.
 	 */
-	view_hide(view);
-	mutex_destroy(&view->lock);
+	view_unmap(view, 0, view_count(view), true);
 	kvfree(view);
 }
 
@@ -231,25 +243,25 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
 
-	view = view_create(vma, range, mapping);
+	range->mapping = mapping;
+	view = view_create(vma, range);
 	if (IS_ERR(view)) {
 		err = PTR_ERR(view);
 		goto err_mapping;
 	}
 
-	err = view_populate(view, vma->vm_mm, 0, view->count);
+	err = view_populate(view, vma->vm_mm, 0, view_count(view));
 	if (err)
 		goto err_view;
-	/* The kernel will clear bytes. A PROT_NONE mapping has no entries: the process could read. */
-	if (!view_is_accessible(vma) || (range->notify && range->notify->clears)) {
-		err = view_hold(view, 0, view->count, true);
+	/* To clear bytes later; and a PROT_NONE mapping has no entries, as they can be read. */
+	if (!view_is_accessible(vma) || gntdev_notify_clears(&range->notify)) {
+		err = view_hold(view, 0, view_count(view), true);
 		if (err)
 			goto err_view;
 	}
 	if (!view_is_accessible(vma))
-		view_hide(view);
+		view_unmap(view, 0, view_count(view), true);
 
-	range->mapping = mapping;
 	/* Xen's entries do not allow execution. A forked child would have none at all. */
 	vm_flags_set(vma, VM_DONTCOPY);
 	vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
@@ -259,8 +271,10 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 err_view:
 	view_destroy(view);
 err_mapping:
-	if (fresh)
-		gntdev_mapping_release(mapping, range->instance, NULL);
+	if (fresh) {
+		range->mapping = NULL;
+		gntdev_mapping_release(mapping, NULL, NULL);
+	}
 	return err;
 }
 
@@ -289,8 +303,8 @@ static void pv_open(struct vm_area_struct *vma)
 		return;
 	}
 	kref_get(&view->vmas);
-	if (view_hold(view, 0, view->count, true))
-		gntdev_mapping_weaken(view->mapping);
+	if (view_hold(view, 0, view_count(view), true))
+		gntdev_mapping_weaken(view->range->mapping);
 }
 
 /* The VMA is at its new place, its entries were given back: a view is made here, still empty. */
@@ -300,7 +314,7 @@ static int pv_mremap(struct vm_area_struct *vma)
 
 	if (!old)
 		return 0;
-	view = view_create(vma, old->range, old->mapping);
+	view = view_create(vma, old->range);
 	if (IS_ERR(view))
 		return PTR_ERR(view) == -ERESTARTNOINTR ? -EINTR : PTR_ERR(view);
 	gntdev_range_use_again(old->range);
@@ -327,7 +341,7 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	 * A forked child has no view; after an mremap() that failed, it is at the other place. A
 	 * debugger may try to read what the process may not.
 	 */
-	if (!view || view_start(view) != vma->vm_start || page >= view->count ||
+	if (!view || view_start(view) != vma->vm_start || page >= view_count(view) ||
 	    !view_is_accessible(vma))
 		return VM_FAULT_SIGBUS;
 
@@ -362,9 +376,9 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	 * them, hold mmap_lock to read.
 	 */
 	if (!view || gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
-	    page >= view->count || view_hold(view, page, 1, false))
+	    page >= view_count(view) || view_hold(view, page, 1, false))
 		return NULL;
-	return view->mapping->pages[view->first + page];
+	return view->range->mapping->pages[view->first + page];
 }
 
 const struct vm_operations_struct gntdev_pv_vm_ops = {

@@ -50,7 +50,7 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		 * still look busy here, and are unmapped a moment later. The notifications stay.
 		 */
 		if (fresh)
-			gntdev_mapping_release(mapping, range->instance, NULL);
+			gntdev_mapping_release(mapping, NULL, NULL);
 		return err;
 	}
 

@@ -59,7 +59,7 @@ static int vmap_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
 		view->handles[i] = INVALID_GRANT_HANDLE;
 	}
 	err = gntdev_grants_map_ptes(range->refs, view->ptes, view->handles, view->count,
-				     GNTDEV_PTES_KERNEL);
+				     GNTDEV_PTES_KERNEL, true);
 	if (err) {
 		/* vunmap() wants to find what is present or empty. */
 		for (i = 0; i < view->count; i++)
