@@ -13,6 +13,7 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
 	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12)"
+	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
@@ -24,6 +25,11 @@ demo: setup
 .PHONY: check
 check: setup
 	@tests/check --kernel $(KERNEL) --driver $(DRIVER)
+
+.PHONY: bench
+bench:
+	@vm/setup --run --build --bench
+	@bench/run --kernel $(KERNEL)
 
 .PHONY: lint
 lint: setup
