@@ -19,7 +19,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
-#include <asm/msr.h>
+#include <asm/pgtable_types.h>
 
 #include "dmabuf-probe.h"
 
@@ -34,18 +34,24 @@ struct probe {
 
 static u8 memory_type(pte_t pte)
 {
-	unsigned int index = 0;
-	u64 pat;
+	static const struct {
+		enum page_cache_mode mode;
+		u8 type;
+	} types[] = {
+		{ _PAGE_CACHE_MODE_WB, 6 }, { _PAGE_CACHE_MODE_UC_MINUS, 7 },
+		{ _PAGE_CACHE_MODE_UC, 0 }, { _PAGE_CACHE_MODE_WC, 1 },
+		{ _PAGE_CACHE_MODE_WT, 4 }, { _PAGE_CACHE_MODE_WP, 5 },
+	};
+	unsigned int i;
 
-	if (pte_val(pte) & _PAGE_PWT)
-		index |= 1;
-	if (pte_val(pte) & _PAGE_PCD)
-		index |= 2;
-	if (pte_val(pte) & _PAGE_PAT)
-		index |= 4;
-	/* What the first processor has is what the kernel wants for all. */
-	rdmsrl_on_cpu(0, MSR_IA32_CR_PAT, &pat);
-	return pat >> (8 * index) & 7;
+	/*
+	 * What the kernel has set up. A processor is not asked: in an emulated guest even the
+	 * first one was seen to have the table of a reset.
+	 */
+	for (i = 0; i < ARRAY_SIZE(types); i++)
+		if (cachemode2protval(types[i].mode) == (pte_val(pte) & _PAGE_CACHE_MASK))
+			return types[i].type;
+	return 0xff;
 }
 
 /* That of the entry for an address of the kernel; 0xff if it has none of its own. */
