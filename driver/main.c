@@ -46,7 +46,7 @@ static void instance_free(struct kref *ref)
 	struct gntdev_instance *instance = container_of(ref, struct gntdev_instance, ref);
 
 	xa_destroy(&instance->ports);
-	mutex_destroy(&instance->ports_lock);
+	mutex_destroy(&instance->notify_lock);
 	kfree(instance);
 }
 
@@ -64,7 +64,7 @@ static int gntdev_open(struct inode *inode, struct file *file)
 	kref_init(&instance->ref);
 	spin_lock_init(&instance->lock);
 	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
-	mutex_init(&instance->ports_lock);
+	mutex_init(&instance->notify_lock);
 	instance->port_users = 0;
 	xa_init(&instance->ports);
 	INIT_LIST_HEAD(&instance->exports);
@@ -175,11 +175,20 @@ static noinline_for_stack long set_max_grants(struct gntdev_instance *instance,
 static noinline_for_stack long set_unmap_notify(struct gntdev_instance *instance,
 						struct ioctl_gntdev_unmap_notify __user *arg)
 {
-	struct ioctl_gntdev_unmap_notify op;
+	u32 action, port;
+	u64 index;
 
-	if (copy_from_user(&op, arg, sizeof(op)))
+	if (!user_read_access_begin(arg, sizeof(*arg)))
 		return -EFAULT;
-	return gntdev_range_set_notify(instance, op.index, op.action, op.event_channel_port);
+	unsafe_get_user(index, &arg->index, err_fault);
+	unsafe_get_user(action, &arg->action, err_fault);
+	unsafe_get_user(port, &arg->event_channel_port, err_fault);
+	user_read_access_end();
+	return gntdev_range_set_notify(instance, index, action, port);
+
+err_fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 static noinline_for_stack long grant_copy(struct ioctl_gntdev_grant_copy __user *arg)

@@ -23,8 +23,20 @@
 #include "mapping.h"
 #include "notify.h"
 
+/* Mappings of one page: most of them, and of a size that the general caches do not have. */
+static struct kmem_cache *mapping_cache;
 static struct gntdev_retry_queue busy_mappings;
 static gntdev_retry_attempt retry_unmap;
+
+/* Bytes of a mapping, its arrays included; SIZE_MAX for too many pages. */
+static size_t mapping_size(unsigned int count, bool has_view)
+{
+	size_t each = sizeof(struct page *) + sizeof(grant_handle_t);
+
+	if (has_view)
+		each += sizeof(u64) + sizeof(grant_handle_t);
+	return size_add(sizeof(struct gntdev_mapping), array_size(count, each));
+}
 
 /**
  * gntdev_mapping_init() - make ready to map
@@ -34,10 +46,17 @@ static gntdev_retry_attempt retry_unmap;
 int gntdev_mapping_init(void)
 {
 	struct page *page;
-	int err = gntdev_retry_init(&busy_mappings, "gntdev-mappings", retry_unmap);
+	int err;
 
-	if (err)
+	mapping_cache = kmem_cache_create("gntdev_mapping", mapping_size(1, gntdev_is_pv()), 0,
+					  SLAB_ACCOUNT, NULL);
+	if (!mapping_cache)
+		return -ENOMEM;
+	err = gntdev_retry_init(&busy_mappings, "gntdev-mappings", retry_unmap);
+	if (err) {
+		kmem_cache_destroy(mapping_cache);
 		return err;
+	}
 
 	/*
 	 * Unpopulated pages are made by the section, 32768 on x86, under the locks of memory and
@@ -55,6 +74,7 @@ int gntdev_mapping_init(void)
 void gntdev_mapping_exit(void)
 {
 	gntdev_retry_exit(&busy_mappings);
+	kmem_cache_destroy(mapping_cache);
 }
 
 /**
@@ -102,42 +122,50 @@ static int get_pages(unsigned int count, struct page **pages, bool write_combini
 	return err;
 }
 
+static void free_memory(struct gntdev_mapping *mapping)
+{
+	if (mapping->count == 1)
+		kmem_cache_free(mapping_cache, mapping);
+	else
+		kvfree(mapping);
+}
+
 /**
  * gntdev_mapping_alloc() - make a mapping and its pages, nothing mapped yet
- * @count:           pages
- * @readonly:        map without write access
- * @write_combining: have that attribute, instead of write-back, for all views; only if
- *                   gntdev_mapping_can_combine_writes()
+ * @count: pages
+ * @flags: GNTDEV_MAPPING_*; _WRITE_COMBINING only if gntdev_mapping_can_combine_writes(), _VIEW
+ *         only in a PV domain
  *
  * Return: the mapping, or NULL.
  */
-struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
-					    bool write_combining)
+struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int flags)
 {
-	size_t size = size_add(struct_size_t(struct gntdev_mapping, pages, count),
-			       array_size(count, sizeof(grant_handle_t)));
-	struct gntdev_mapping *mapping = kvmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	struct gntdev_mapping *mapping;
 
+	if (count > GNTDEV_MAPPING_MOST)
+		return NULL;
+	if (count == 1)
+		mapping = kmem_cache_alloc(mapping_cache, gfp);
+	else
+		mapping = kvmalloc(mapping_size(count, flags & GNTDEV_MAPPING_VIEW), gfp);
 	if (!mapping)
 		return NULL;
+
 	mapping->count = count;
-	if (mapping->count != count)
-		goto err_free;
+	mapping->readonly = !!(flags & GNTDEV_MAPPING_READONLY);
+	mapping->write_combining = !!(flags & GNTDEV_MAPPING_WRITE_COMBINING);
+	mapping->has_view = !!(flags & GNTDEV_MAPPING_VIEW);
+	mapping->weak = false;
+	mapping->unmapped = NULL;
 	spin_lock_init(&mapping->lock);
 	memset32(gntdev_mapping_handles(mapping), INVALID_GRANT_HANDLE, count);
-	mapping->readonly = readonly;
-	mapping->weak = false;
-	mapping->write_combining = write_combining;
-	memset(&mapping->notify, 0, sizeof(mapping->notify));
-	mapping->unmapped = NULL;
 
-	if (get_pages(count, mapping->pages, write_combining))
-		goto err_free;
+	if (get_pages(count, mapping->pages, mapping->write_combining)) {
+		free_memory(mapping);
+		return NULL;
+	}
 	return mapping;
-
-err_free:
-	kvfree(mapping);
-	return NULL;
 }
 
 #ifdef CONFIG_X86
@@ -263,7 +291,7 @@ static void free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pa
 void gntdev_mapping_free(struct gntdev_mapping *mapping)
 {
 	free_pages_not_kept(mapping, mapping->pages, mapping->count);
-	kvfree(mapping);
+	free_memory(mapping);
 }
 
 /* A page that is not mapped at the kernel's address is one that nobody asked for. */
@@ -317,7 +345,7 @@ static void finish(struct gntdev_mapping *mapping)
 	struct gntdev_unmapped *unmapped = mapping->unmapped;
 
 	gntdev_notify_free(&mapping->notify);
-	kvfree(mapping);
+	free_memory(mapping);
 	if (unmapped)
 		unmapped->call(unmapped);
 }
@@ -348,8 +376,7 @@ static enum gntdev_retry_result retry_unmap(struct gntdev_retry *retry)
 void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_notify *notify,
 			    struct gntdev_instance *instance)
 {
-	if (notify)
-		mapping->notify = *notify;
+	mapping->notify = notify ? *notify : (struct gntdev_notify){};
 	mapping->instance = instance;
 
 	if (mapping->write_combining)

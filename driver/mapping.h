@@ -2,6 +2,9 @@
 #ifndef GNTDEV_MAPPING_H
 #define GNTDEV_MAPPING_H
 
+#include <linux/bits.h>
+#include <linux/kref.h>
+#include <linux/mmu_notifier.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -11,6 +14,7 @@
 #include "retry.h"
 
 struct gntdev_instance;
+struct gntdev_range;
 struct ioctl_gntdev_grant_ref;
 
 /**
@@ -22,33 +26,84 @@ struct gntdev_unmapped {
 };
 
 /**
+ * struct gntdev_pv_view - one place in one address space where a range is mapped (vma_pv.c)
+ * @notifier: calls back before entries of the view change
+ * @range:    the range, of which the view is a user
+ * @ptes:     machine address of each entry; a page table stays while the VMA does. Behind them
+ *            Xen's handle for each, INVALID_GRANT_HANDLE while it is not mapped
+ * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
+ * @first:    the first page of the range that it shows
+ * @readonly: what the entries allow
+ *
+ * The handles are under the lock of the mapping.
+ */
+struct gntdev_pv_view {
+	struct mmu_interval_notifier notifier;
+	struct gntdev_range *range;
+	u64 *ptes;
+	struct kref vmas;
+	unsigned int first : 31;
+	unsigned int readonly : 1;
+};
+
+/**
  * struct gntdev_mapping - the grants of one range, mapped at pages of the kernel
+ * @view:     the first view, if it is one of a PV domain and the mapping was made with room for it
  * @notify:   the range's notifications, once the last user of the mapping has gone
  * @instance: whose ports they name
- * @unmapped: told when the mapping is gone, or NULL
  * @retry:    used once it has no view, while the kernel still uses one of its pages
- * @lock:     protects the handles and @weak while there are views; the last of all locks
+ * @unmapped: told when the mapping is gone, or NULL
+ * @lock:     protects the handles of the mapping and of its views, and @weak, while there are
+ *            views; over hypercalls of one batch; the last of all locks
  * @count:    pages
  * @readonly: mapped without write access
- * @weak:     a page may be neither held nor shown by an entry
  * @write_combining: the attribute of all its views, write-back otherwise
- * @pages:    the pages, NULL once unmapped; behind them their handles (gntdev_mapping_handles())
+ * @has_view: whether there is room for the first view
+ * @weak:     a page may be neither held nor shown by an entry
+ * @pages:    the pages, NULL once unmapped; behind them what gntdev_mapping_ptes() and
+ *            gntdev_mapping_handles() give
  *
  * Views (a VMA, a dma-buf) share a mapping. When the last of them goes, the mapping leaves its
  * range and unmaps itself, except pages that the kernel still uses; those follow one by one.
  */
 struct gntdev_mapping {
-	struct gntdev_notify notify;
-	struct gntdev_instance *instance;
+	union {
+		struct gntdev_pv_view view;
+		struct {
+			struct gntdev_notify notify;
+			struct gntdev_instance *instance;
+			struct gntdev_retry retry;
+		};
+	};
 	struct gntdev_unmapped *unmapped;
-	struct gntdev_retry retry;
 	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
-	unsigned int count : 29;
+	unsigned int count : 28;	/* GNTDEV_MAPPING_MOST */
 	unsigned int readonly : 1;
 	unsigned int write_combining : 1;
+	unsigned int has_view : 1;
 	unsigned int weak : 1;		/* the only one of these that changes */
 	struct page *pages[];
 };
+
+#define GNTDEV_MAPPING_MOST	(BIT(28) - 1)
+
+/* What a mapping is made for. */
+enum {
+	GNTDEV_MAPPING_READONLY = BIT(0),	/* map without write access */
+	GNTDEV_MAPPING_WRITE_COMBINING = BIT(1),/* have that attribute, instead of write-back */
+	GNTDEV_MAPPING_VIEW = BIT(2),		/* have room for a PV view of all of it */
+};
+
+/**
+ * gntdev_mapping_ptes() - room for what the first view has for each of its entries
+ * @mapping: a mapping with room for it
+ *
+ * Return: struct gntdev_pv_view's @ptes.
+ */
+static inline u64 *gntdev_mapping_ptes(struct gntdev_mapping *mapping)
+{
+	return (u64 *)&mapping->pages[mapping->count];
+}
 
 /**
  * gntdev_mapping_handles() - the handles of a mapping's pages
@@ -59,15 +114,18 @@ struct gntdev_mapping {
  */
 static inline grant_handle_t *gntdev_mapping_handles(struct gntdev_mapping *mapping)
 {
-	return (grant_handle_t *)&mapping->pages[mapping->count];
+	grant_handle_t *behind = (grant_handle_t *)&mapping->pages[mapping->count];
+	/* An entry's address and handle. */
+	const size_t entry = sizeof(u64) / sizeof(*behind) + 1;
+
+	return mapping->has_view ? behind + entry * mapping->count : behind;
 }
 
 int gntdev_mapping_init(void);
 void gntdev_mapping_exit(void);
 bool gntdev_mapping_can_combine_writes(void);
 
-struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, bool readonly,
-					    bool write_combining);
+struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int flags);
 void gntdev_mapping_free(struct gntdev_mapping *mapping);
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs);
 int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,

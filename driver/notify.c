@@ -14,6 +14,7 @@
 #include <linux/bitfield.h>
 #include <linux/errno.h>
 #include <linux/highmem.h>
+#include <linux/lockdep.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -75,16 +76,15 @@ static int further_port_get(struct gntdev_instance *instance, u32 port)
 	return 0;
 }
 
-static void further_port_put(struct gntdev_instance *instance, u32 port)
+static bool further_port_put(struct gntdev_instance *instance, u32 port)
 {
 	unsigned long users = xa_to_value(xa_load(&instance->ports, port));
 
-	if (users > 1) {
+	if (users > 1)
 		xa_store(&instance->ports, port, xa_mk_value(users - 1), GFP_KERNEL);
-	} else {
+	else
 		xa_erase(&instance->ports, port);
-		evtchn_put(port);
-	}
+	return users <= 1;
 }
 
 /*
@@ -93,35 +93,29 @@ static void further_port_put(struct gntdev_instance *instance, u32 port)
  */
 static int port_get(struct gntdev_instance *instance, u32 port)
 {
-	int err = 0;
-
-	mutex_lock(&instance->ports_lock);
-	if (!instance->port_users) {
-		/* Only ports opened through /dev/xen/evtchn are counted; else an error comes. */
-		if (evtchn_get(port)) {
-			err = -EINVAL;
-		} else {
-			instance->port = port;
-			instance->port_users = 1;
-		}
-	} else if (instance->port == port) {
+	if (instance->port_users) {
+		if (instance->port != port)
+			return further_port_get(instance, port);
 		instance->port_users++;
-	} else {
-		err = further_port_get(instance, port);
+		return 0;
 	}
-	mutex_unlock(&instance->ports_lock);
-	return err;
+	/* Only ports opened through /dev/xen/evtchn are counted; else an error comes. */
+	if (evtchn_get(port))
+		return -EINVAL;
+	instance->port = port;
+	instance->port_users = 1;
+	return 0;
 }
 
-/* One notification fewer names @port. */
-static void port_put(struct gntdev_instance *instance, u32 port)
+/*
+ * One notification fewer names @port. Returns whether that was the last: then the caller has to
+ * evtchn_put() it, once it holds no lock, as that may close the port.
+ */
+static bool port_put(struct gntdev_instance *instance, u32 port)
 {
-	mutex_lock(&instance->ports_lock);
 	if (!instance->port_users || instance->port != port)
-		further_port_put(instance, port);
-	else if (!--instance->port_users)
-		evtchn_put(port);
-	mutex_unlock(&instance->ports_lock);
+		return further_port_put(instance, port);
+	return !--instance->port_users;
 }
 
 /**
@@ -152,17 +146,12 @@ bool gntdev_notify_clears(const struct gntdev_notify *notify)
 	return clears(notify->first) || (notify->others && notify->others->clears);
 }
 
-/* Puts an entry, or NULL, in the place of a page. Returns what was there, or an xa_err(). */
-static void *exchange(struct gntdev_notify *notify, unsigned long page, void *entry)
+/* As exchange(), of a page that is not the first. */
+static noinline void *exchange_other(struct gntdev_notify *notify, unsigned long page, void *entry)
 {
 	struct gntdev_notify_others *others = notify->others;
 	void *old;
 
-	if (!page) {
-		old = notify->first;
-		notify->first = entry;
-		return old;
-	}
 	if (!others) {
 		if (!entry)
 			return NULL;
@@ -180,10 +169,24 @@ static void *exchange(struct gntdev_notify *notify, unsigned long page, void *en
 	return old;
 }
 
-static void put_entry_port(struct gntdev_instance *instance, void *entry)
+/* Puts an entry, or NULL, in the place of a page. Returns what was there, or an xa_err(). */
+static void *exchange(struct gntdev_notify *notify, unsigned long page, void *entry)
 {
-	if (entry && entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT)
-		port_put(instance, entry_port(entry));
+	void *old = notify->first;
+
+	if (page)
+		return exchange_other(notify, page, entry);
+	notify->first = entry;
+	return old;
+}
+
+/* Returns the port if nothing names it any more, or 0, which is none. */
+static int put_entry_port(struct gntdev_instance *instance, void *entry)
+{
+	if (entry && entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT &&
+	    port_put(instance, entry_port(entry)))
+		return entry_port(entry);
+	return 0;
 }
 
 /**
@@ -195,9 +198,10 @@ static void put_entry_port(struct gntdev_instance *instance, void *entry)
  * @action:   UNMAP_NOTIFY_* bits, known ones only; 0 clears
  * @port:     event channel port, for UNMAP_NOTIFY_SEND_EVENT
  *
- * Sleeps. The caller holds the range's lock.
+ * Sleeps. The caller holds the instance's notify_lock.
  *
- * Return: 0; -EINVAL for a port that is not open; -ENOMEM. After an error all is as before.
+ * Return: 0, or a port that nothing names any more, for evtchn_put() without the lock; -EINVAL for
+ * a port that is not open; -ENOMEM. After an error all is as before.
  */
 int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *instance,
 		      unsigned int page, unsigned int byte, u32 action, u32 port)
@@ -206,22 +210,23 @@ int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *inst
 	void *entry = NULL, *old;
 	int err;
 
-	if (sends) {
-		err = port_get(instance, port);
-		if (err)
-			return err;
-	}
+	lockdep_assert_held(&instance->notify_lock);
 	if (action)
 		entry = xa_mk_value(FIELD_PREP(NOTIFY_ACTION, action) |
 				    FIELD_PREP(NOTIFY_BYTE, byte) |
 				    FIELD_PREP(NOTIFY_PORT, (u64)(sends ? port : 0)));
 	old = exchange(notify, page, entry);
-	if (xa_is_err(old)) {
-		put_entry_port(instance, entry);
+	if (xa_is_err(old))
 		return xa_err(old);
+	if (sends) {
+		err = port_get(instance, port);
+		if (err) {
+			/* Needs no memory. */
+			exchange(notify, page, old);
+			return err;
+		}
 	}
-	put_entry_port(instance, old);
-	return 0;
+	return old ? put_entry_port(instance, old) : 0;
 }
 
 static void clear_byte(struct page *page, void *entry)
@@ -263,20 +268,27 @@ static void send_event(struct gntdev_notify *notify, struct gntdev_instance *ins
 		       unsigned long page)
 {
 	void *entry = exchange(notify, page, NULL);
+	int unused;
 
-	if (entry && entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT)
-		notify_remote_via_evtchn(entry_port(entry));
-	put_entry_port(instance, entry);
+	if (!entry || !(entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT))
+		return;
+	notify_remote_via_evtchn(entry_port(entry));
+
+	mutex_lock(&instance->notify_lock);
+	unused = put_entry_port(instance, entry);
+	mutex_unlock(&instance->notify_lock);
+	if (unused)
+		evtchn_put(unused);
 }
 
 /**
  * gntdev_notify_send() - notify the event channels of pages that are unmapped now
- * @notify:   the set
+ * @notify:   the set, of a range that nobody can find any more
  * @instance: whose ports are counted
  * @first:    number of the first of these pages in the range
  * @count:    how many pages
  *
- * Their notifications leave the set. Sleeps.
+ * Their notifications leave the set. Sleeps. The caller does not hold the instance's notify_lock.
  */
 void gntdev_notify_send(struct gntdev_notify *notify, struct gntdev_instance *instance,
 			unsigned int first, unsigned int count)

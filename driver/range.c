@@ -2,20 +2,49 @@
 /*
  * Ranges: from the registration of grant references to their removal.
  *
- * A range is in the table from MAP_GRANT_REF to UNMAP_GRANT_REF or the release of the file; that of
- * a dma-buf is in no table. While
- * it has users (a VMA, or an attempt to make one) it stays there. The first user has the grants
- * mapped; with the last one the mapping leaves the range, so that the range is free at once for
- * whatever comes next, even where the kernel is not yet done with some of the mapping's pages.
+ * A range is in the table from MAP_GRANT_REF to UNMAP_GRANT_REF or the release of the file; that
+ * of a dma-buf is in no table. While it has users (a VMA, or an attempt to make one) it stays
+ * there. The first user has the grants mapped; with the last one the mapping leaves the range, so
+ * that the range is free at once for whatever comes next, even where the kernel is not yet done
+ * with some of the mapping's pages.
  */
 
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
+#include <xen/events.h>
+
+#include "grants.h"
 #include "instance.h"
 #include "mapping.h"
 #include "notify.h"
 #include "range.h"
+
+static struct lock_class_key range_lock_class;
+
+/**
+ * gntdev_range_lock() - take a range's lock
+ * @range: the range
+ *
+ * Sleeps. Inside mmap_lock, outside the locks of the instance.
+ */
+void gntdev_range_lock(struct gntdev_range *range)
+{
+	lock_map_acquire(&range->dep_map);
+	wait_on_bit_lock(&range->state, GNTDEV_RANGE_LOCKED, TASK_UNINTERRUPTIBLE);
+}
+
+/**
+ * gntdev_range_unlock() - give a range's lock back
+ * @range: the range
+ */
+void gntdev_range_unlock(struct gntdev_range *range)
+{
+	lock_map_release(&range->dep_map);
+	clear_and_wake_up_bit(GNTDEV_RANGE_LOCKED, &range->state);
+}
 
 static struct gntdev_range *to_range(struct gntdev_slot *slot)
 {
@@ -27,7 +56,7 @@ static struct gntdev_range *find_registered(struct gntdev_instance *instance, un
 {
 	struct gntdev_range *range = to_range(gntdev_table_find(&instance->table, page));
 
-	return range && range->registered ? range : NULL;
+	return range && test_bit(GNTDEV_RANGE_REGISTERED, &range->state) ? range : NULL;
 }
 
 /**
@@ -48,12 +77,11 @@ struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsign
 	range->users = 0;
 	range->slot.first = 0;
 	range->slot.count = count;
-	range->registered = false;
-	range->gone = false;
+	range->state = 0;
 	range->instance = instance;
-	mutex_init(&range->lock);
 	range->mapping = NULL;
 	memset(&range->notify, 0, sizeof(range->notify));
+	lockdep_init_map(&range->dep_map, "gntdev_range", &range_lock_class, 0);
 	return range;
 }
 
@@ -61,8 +89,6 @@ static void range_free(struct kref *ref)
 {
 	struct gntdev_range *range = container_of(ref, struct gntdev_range, ref);
 
-	gntdev_notify_free(&range->notify);
-	mutex_destroy(&range->lock);
 	kvfree(range);
 }
 
@@ -101,7 +127,7 @@ void gntdev_range_publish(struct gntdev_range *range)
 	struct gntdev_instance *instance = range->instance;
 
 	spin_lock(&instance->lock);
-	range->registered = true;
+	set_bit(GNTDEV_RANGE_REGISTERED, &range->state);
 	spin_unlock(&instance->lock);
 }
 
@@ -119,14 +145,26 @@ void gntdev_range_withdraw(struct gntdev_range *range)
 	gntdev_range_put(range);
 }
 
+/* Takes the notifications of a range. Who found the range to set one has done so after this. */
+static struct gntdev_notify take_notify(struct gntdev_range *range)
+{
+	struct gntdev_notify notify;
+
+	mutex_lock(&range->instance->notify_lock);
+	notify = range->notify;
+	memset(&range->notify, 0, sizeof(range->notify));
+	mutex_unlock(&range->instance->notify_lock);
+	return notify;
+}
+
 /* What is left to do for a range that is out of the table and has no users. */
 static void range_gone(struct gntdev_range *range)
 {
-	mutex_lock(&range->lock);
-	range->gone = true;
+	struct gntdev_notify notify = take_notify(range);
+
 	/* Nobody will map it any more: what waits for that to end need not wait longer. */
-	gntdev_notify_send(&range->notify, range->instance, 0, range->slot.count);
-	mutex_unlock(&range->lock);
+	gntdev_notify_send(&notify, range->instance, 0, range->slot.count);
+	gntdev_notify_free(&notify);
 	gntdev_range_put(range);
 }
 
@@ -228,21 +266,38 @@ void gntdev_range_unuse(struct gntdev_range *range)
 	struct gntdev_notify notify;
 	bool last;
 
-	mutex_lock(&range->lock);
+	gntdev_range_lock(range);
 	spin_lock(&instance->lock);
 	last = --range->users == 0;
 	spin_unlock(&instance->lock);
 	if (last && range->mapping) {
 		mapping = range->mapping;
-		notify = range->notify;
+		notify = take_notify(range);
 		range->mapping = NULL;
-		memset(&range->notify, 0, sizeof(range->notify));
 	}
-	mutex_unlock(&range->lock);
+	gntdev_range_unlock(range);
 
 	if (mapping)
 		gntdev_mapping_release(mapping, &notify, instance);
 	gntdev_range_put(range);
+}
+
+/**
+ * gntdev_range_clears() - does a notification of a range clear a byte?
+ * @range: the range, whose lock the caller holds, so that none is set meanwhile
+ *
+ * Return: whether one does.
+ */
+bool gntdev_range_clears(struct gntdev_range *range)
+{
+	bool clears;
+
+	lockdep_assert_held(range);
+
+	mutex_lock(&range->instance->notify_lock);
+	clears = gntdev_notify_clears(&range->notify);
+	mutex_unlock(&range->instance->notify_lock);
+	return clears;
 }
 
 /**
@@ -260,7 +315,7 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 {
 	struct gntdev_mapping *mapping = range->mapping;
 
-	lockdep_assert_held(&range->lock);
+	lockdep_assert_held(range);
 
 	*fresh = !mapping;
 	if (mapping) {
@@ -273,16 +328,18 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 		return mapping;
 	}
 
-	if (!write && gntdev_notify_clears(&range->notify))
+	if (!write && gntdev_range_clears(range))
 		return ERR_PTR(-EINVAL);
-	mapping = gntdev_mapping_alloc(range->slot.count, !write, false);
+	mapping = gntdev_mapping_alloc(range->slot.count,
+				       (write ? 0 : GNTDEV_MAPPING_READONLY) |
+				       (gntdev_is_pv() ? GNTDEV_MAPPING_VIEW : 0));
 	return mapping ?: ERR_PTR(-ENOMEM);
 }
 
 /**
  * gntdev_range_map() - map a range that nobody else knows yet
  * @range:           a range that is in no table
- * @write_combining: as gntdev_mapping_alloc()
+ * @write_combining: as GNTDEV_MAPPING_WRITE_COMBINING
  * @unmapped:        is told when the mapping is gone
  *
  * Return: 0, and the caller is a user, with what reference it had; or an errno as
@@ -294,7 +351,8 @@ int gntdev_range_map(struct gntdev_range *range, bool write_combining,
 	struct gntdev_mapping *mapping;
 	int err;
 
-	mapping = gntdev_mapping_alloc(range->slot.count, false, write_combining);
+	mapping = gntdev_mapping_alloc(range->slot.count,
+				       write_combining ? GNTDEV_MAPPING_WRITE_COMBINING : 0);
 	if (!mapping)
 		return -ENOMEM;
 	err = gntdev_mapping_map(mapping, range->refs);
@@ -306,6 +364,75 @@ int gntdev_range_map(struct gntdev_range *range, bool write_combining,
 	range->mapping = mapping;
 	range->users = 1;
 	return 0;
+}
+
+/*
+ * Finds the range of a page, locks it, and has the page ready for a byte to be cleared. After an
+ * error there is nothing to undo.
+ */
+static struct gntdev_range *prepare_clearing(struct gntdev_instance *instance, unsigned long page)
+{
+	struct gntdev_range *range;
+	int err = 0;
+
+	spin_lock(&instance->lock);
+	range = find_registered(instance, page);
+	if (range)
+		kref_get(&range->ref);
+	spin_unlock(&instance->lock);
+	if (!range)
+		return ERR_PTR(-ENOENT);
+
+	gntdev_range_lock(range);
+	if (range->mapping && range->mapping->readonly)
+		err = -EINVAL;
+	else if (range->mapping)
+		err = gntdev_mapping_hold(range->mapping, range->refs, page - range->slot.first, 1,
+					  true);
+	if (!err)
+		return range;
+	gntdev_range_unlock(range);
+	gntdev_range_put(range);
+	return ERR_PTR(err);
+}
+
+/* As gntdev_range_set_notify(); in this range only, if one is named. */
+static int set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port,
+		      const struct gntdev_range *only)
+{
+	unsigned long page = index >> PAGE_SHIFT;
+	struct gntdev_range *range;
+	int result = -ENOENT;
+
+	/* What is found stays until notify_lock is free, as range_gone() waits for that. */
+	mutex_lock(&instance->notify_lock);
+	spin_lock(&instance->lock);
+	range = find_registered(instance, page);
+	spin_unlock(&instance->lock);
+	if (range && (!only || range == only))
+		result = gntdev_notify_set(&range->notify, instance, page - range->slot.first,
+					   offset_in_page(index), action, port);
+	mutex_unlock(&instance->notify_lock);
+
+	if (result <= 0)
+		return result;
+	evtchn_put(result);
+	return 0;
+}
+
+/* As gntdev_range_set_notify(), if a byte is to be cleared. */
+static noinline int set_clearing_notify(struct gntdev_instance *instance, u64 index, u32 action,
+					u32 port)
+{
+	struct gntdev_range *range = prepare_clearing(instance, index >> PAGE_SHIFT);
+	int err;
+
+	if (IS_ERR(range))
+		return PTR_ERR(range);
+	err = set_notify(instance, index, action, port, range);
+	gntdev_range_unlock(range);
+	gntdev_range_put(range);
+	return err;
 }
 
 /**
@@ -321,39 +448,9 @@ int gntdev_range_map(struct gntdev_range *range, bool write_combining,
  */
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port)
 {
-	unsigned long page = index >> PAGE_SHIFT;
-	struct gntdev_range *range;
-	int err;
-
 	if (action & ~(UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT))
 		return -EINVAL;
-
-	spin_lock(&instance->lock);
-	range = find_registered(instance, page);
-	if (range)
-		kref_get(&range->ref);
-	spin_unlock(&instance->lock);
-	if (!range)
-		return -ENOENT;
-
-	mutex_lock(&range->lock);
-	if (range->gone) {
-		err = -ENOENT;
-		goto out;
-	}
-	if ((action & UNMAP_NOTIFY_CLEAR_BYTE) && range->mapping) {
-		err = -EINVAL;
-		if (range->mapping->readonly)
-			goto out;
-		err = gntdev_mapping_hold(range->mapping, range->refs, page - range->slot.first, 1,
-					  true);
-		if (err)
-			goto out;
-	}
-	err = gntdev_notify_set(&range->notify, instance, page - range->slot.first,
-				offset_in_page(index), action, port);
-out:
-	mutex_unlock(&range->lock);
-	gntdev_range_put(range);
-	return err;
+	if (action & UNMAP_NOTIFY_CLEAR_BYTE)
+		return set_clearing_notify(instance, index, action, port);
+	return set_notify(instance, index, action, port, NULL);
 }

@@ -3,7 +3,7 @@
 #define GNTDEV_RANGE_H
 
 #include <linux/kref.h>
-#include <linux/mutex.h>
+#include <linux/lockdep_types.h>
 
 #include "../include/uapi/xen/gntdev.h"
 #include "notify.h"
@@ -19,25 +19,32 @@ struct gntdev_unmapped;
  * @users:      views of the range, attempts to make one, a dma-buf; under the instance's lock
  * @slot:       place in the instance's table, under the instance's lock; of a dma-buf's range, in
  *              no table, only the count is used, and the first page is 0
- * @registered: whether look-ups may find it; under the instance's lock
- * @gone:       whether it has left the table for good; under @lock
+ * @state:      bits GNTDEV_RANGE_*
  * @instance:   whose it is
- * @lock:       protects @mapping, @notify and @gone
- * @mapping:    the grants, while they are mapped. A user may read it without the lock
- * @notify:     what to do when pages of it go
+ * @mapping:    the grants, while they are mapped; under the range's lock, but a user may read it
+ *              without
+ * @notify:     what to do when pages of it go; under the instance's notify_lock
+ * @dep_map:    the lock, as lockdep knows it
  * @refs:       the references, @slot.count of them, never changed
+ *
+ * Many are held at a time, mostly of one page. So the lock is a bit.
  */
 struct gntdev_range {
 	struct kref ref;
 	unsigned int users;
 	struct gntdev_slot slot;
-	bool registered;
-	bool gone;
+	unsigned long state;
 	struct gntdev_instance *instance;
-	struct mutex lock;		/* held while the range is being mapped */
 	struct gntdev_mapping *mapping;
 	struct gntdev_notify notify;
+	struct lockdep_map dep_map;
 	struct ioctl_gntdev_grant_ref refs[];
+};
+
+/* Bits of a range's state. */
+enum {
+	GNTDEV_RANGE_LOCKED,		/* gntdev_range_lock(); held while it is being mapped */
+	GNTDEV_RANGE_REGISTERED,	/* look-ups may find it; under the instance's lock */
 };
 
 struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsigned int count);
@@ -53,6 +60,10 @@ struct gntdev_range *gntdev_range_use(struct gntdev_instance *instance, unsigned
 void gntdev_range_use_again(struct gntdev_range *range);
 void gntdev_range_unuse(struct gntdev_range *range);
 
+void gntdev_range_lock(struct gntdev_range *range);
+void gntdev_range_unlock(struct gntdev_range *range);
+
+bool gntdev_range_clears(struct gntdev_range *range);
 struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool write, bool *fresh);
 
 int gntdev_range_map(struct gntdev_range *range, bool write_combining,

@@ -65,11 +65,11 @@ int gntdev_vma_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	if (!(vma->vm_flags & VM_WRITE))
 		vm_flags_clear(vma, VM_MAYWRITE);
 
-	mutex_lock(&range->lock);
+	gntdev_range_lock(range);
 	err = gntdev_grants_check(range->refs, range->slot.count);
 	if (!err)
 		err = gntdev_is_pv() ? gntdev_pv_map(vma, range) : gntdev_xlate_map(vma, range);
-	mutex_unlock(&range->lock);
+	gntdev_range_unlock(range);
 	if (err)
 		goto err_unuse;
 

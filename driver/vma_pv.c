@@ -20,7 +20,6 @@
  */
 
 #include <linux/err.h>
-#include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched/signal.h>
@@ -31,30 +30,8 @@
 #include "compat.h"
 #include "grants.h"
 #include "mapping.h"
-#include "notify.h"
 #include "range.h"
 #include "vma.h"
-
-/**
- * struct gntdev_pv_view - one place in one address space where a range is mapped
- * @notifier: calls back before entries of the view change
- * @range:    the range, of which the view is a user
- * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
- * @first:    the first page of the range that it shows
- * @kind:     what the entries allow
- * @lock:     protects the handles, over hypercalls of one batch
- * @ptes:     machine address of each entry; a page table stays while the VMA does. Behind them
- *            their handles (view_handles())
- */
-struct gntdev_pv_view {
-	struct mmu_interval_notifier notifier;
-	struct gntdev_range *range;
-	struct kref vmas;
-	unsigned int first;
-	enum gntdev_ptes kind;
-	spinlock_t lock;		/* taken inside the MMU notifiers */
-	u64 ptes[];
-};
 
 static unsigned long view_start(const struct gntdev_pv_view *view)
 {
@@ -67,7 +44,7 @@ static unsigned int view_count(const struct gntdev_pv_view *view)
 	return (view->notifier.interval_tree.last + 1 - view_start(view)) >> PAGE_SHIFT;
 }
 
-/* Xen's handle for each entry, INVALID_GRANT_HANDLE while it is not mapped. */
+/* Xen's handle for each entry. */
 static grant_handle_t *view_handles(struct gntdev_pv_view *view)
 {
 	return (grant_handle_t *)&view->ptes[view_count(view)];
@@ -78,11 +55,17 @@ static bool view_is_accessible(const struct vm_area_struct *vma)
 	return vma->vm_flags & (VM_READ | VM_WRITE);
 }
 
+/* Under whose lock the handles are. */
+static struct gntdev_mapping *view_mapping(const struct gntdev_pv_view *view)
+{
+	return view->range->mapping;
+}
+
 /* The kernel's own mapping of pages of a view. */
 static int view_hold(const struct gntdev_pv_view *view, unsigned int first, unsigned int count,
 		     bool may_yield)
 {
-	return gntdev_mapping_hold(view->range->mapping, view->range->refs, view->first + first,
+	return gntdev_mapping_hold(view_mapping(view), view->range->refs, view->first + first,
 				   count, may_yield);
 }
 
@@ -90,12 +73,14 @@ static int view_hold(const struct gntdev_pv_view *view, unsigned int first, unsi
 static void view_unmap(struct gntdev_pv_view *view, unsigned int first, unsigned int count,
 		       bool may_yield)
 {
+	struct gntdev_mapping *mapping = view_mapping(view);
+
 	while (count) {
 		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
 
-		spin_lock(&view->lock);
+		spin_lock(&mapping->lock);
 		gntdev_grants_unmap_ptes(view->ptes + first, view_handles(view) + first, n, false);
-		spin_unlock(&view->lock);
+		spin_unlock(&mapping->lock);
 		first += n;
 		count -= n;
 		if (may_yield)
@@ -107,13 +92,14 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 			    const struct mmu_notifier_range *change, unsigned long seq)
 {
 	struct gntdev_pv_view *view = container_of(notifier, struct gntdev_pv_view, notifier);
+	struct gntdev_mapping *mapping = view_mapping(view);
 	unsigned long last_page = view_count(view) - 1;
 	unsigned long start = view_start(view), first = 0;
 	bool may_yield = mmu_notifier_range_blockable(change);
 
-	spin_lock(&view->lock);
+	spin_lock(&mapping->lock);
 	mmu_interval_set_seq(notifier, seq);
-	spin_unlock(&view->lock);
+	spin_unlock(&mapping->lock);
 
 	if (change->start > start)
 		first = (change->start - start) >> PAGE_SHIFT;
@@ -121,7 +107,7 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 	/* At munmap and exit the view goes; before an mremap the pages were held by pv_open(). */
 	if (change->event != MMU_NOTIFY_UNMAP && change->event != MMU_NOTIFY_RELEASE &&
 	    view_hold(view, first, last_page - first + 1, may_yield))
-		gntdev_mapping_weaken(view->range->mapping);
+		gntdev_mapping_weaken(mapping);
 	view_unmap(view, first, last_page - first + 1, may_yield);
 	return true;
 }
@@ -155,6 +141,7 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 			 unsigned int count)
 {
 	struct pte_finder finder = { .view = view, .page = first };
+	struct gntdev_mapping *mapping = view_mapping(view);
 	unsigned long seq;
 	int err;
 
@@ -169,45 +156,72 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 
 		/* No entry may come while the core kernel believes that none is there. */
 		seq = mmu_interval_read_begin(&view->notifier);
-		spin_lock(&view->lock);
+		spin_lock(&mapping->lock);
 		if (!mmu_interval_read_retry(&view->notifier, seq)) {
 			err = gntdev_grants_map_ptes(view->range->refs + view->first + first,
 						     view->ptes + first,
-						     view_handles(view) + first, n, view->kind,
+						     view_handles(view) + first, n,
+						     view->readonly ?
+						     GNTDEV_PTES_USER_READONLY : GNTDEV_PTES_USER,
 						     false);
 			first += n;
 			count -= n;
 		}
-		spin_unlock(&view->lock);
+		spin_unlock(&mapping->lock);
 		cond_resched();
 	}
 	return err;
 }
 
-/* Makes a view at the place of @vma, nothing of it mapped. The caller holds mmap_lock to write. */
-static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gntdev_range *range)
+/* Memory for a view, which a fresh mapping may have. */
+static struct gntdev_pv_view *view_alloc(struct gntdev_mapping *mapping, unsigned int count,
+					 bool fresh)
+{
+	const size_t each = sizeof(u64) + sizeof(grant_handle_t);
+	struct gntdev_pv_view *view;
+
+	if (fresh && mapping->has_view) {
+		view = &mapping->view;
+		view->ptes = gntdev_mapping_ptes(mapping);
+		return view;
+	}
+	view = kvmalloc(size_add(sizeof(*view), array_size(count, each)),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (view)
+		view->ptes = (u64 *)(view + 1);
+	return view;
+}
+
+static void view_free(struct gntdev_pv_view *view)
+{
+	if (view != &view_mapping(view)->view)
+		kvfree(view);
+}
+
+/*
+ * Makes a view at the place of @vma, nothing of it mapped; the first one of a mapping if that is
+ * @fresh. The caller holds mmap_lock to write.
+ */
+static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gntdev_range *range,
+					  bool fresh)
 {
 	unsigned int count = vma_pages(vma);
-	struct gntdev_pv_view *view;
+	struct gntdev_pv_view *view = view_alloc(range->mapping, count, fresh);
 	int err;
 
-	view = kvmalloc(size_add(struct_size(view, ptes, count),
-				 array_size(count, sizeof(grant_handle_t))),
-			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!view)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&view->vmas);
 	view->range = range;
 	view->first = gntdev_vma_first(vma, range);
-	spin_lock_init(&view->lock);
-	view->kind = vma->vm_flags & VM_WRITE ? GNTDEV_PTES_USER : GNTDEV_PTES_USER_READONLY;
+	view->readonly = !(vma->vm_flags & VM_WRITE);
 	memset32((grant_handle_t *)&view->ptes[count], INVALID_GRANT_HANDLE, count);
 
 	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
 						  vma->vm_end - vma->vm_start, &view_notifier_ops);
 	if (err) {
-		kvfree(view);
+		view_free(view);
 		/* A process's first notifier gives way to signals; the system call does not. */
 		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
 	}
@@ -222,7 +236,7 @@ static void view_destroy(struct gntdev_pv_view *view)
 	 * mapping fails half-way: then the entries, if any, are still there.
 	 */
 	view_unmap(view, 0, view_count(view), true);
-	kvfree(view);
+	view_free(view);
 }
 
 /**
@@ -244,7 +258,7 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		return PTR_ERR(mapping);
 
 	range->mapping = mapping;
-	view = view_create(vma, range);
+	view = view_create(vma, range, fresh);
 	if (IS_ERR(view)) {
 		err = PTR_ERR(view);
 		goto err_mapping;
@@ -254,7 +268,7 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	if (err)
 		goto err_view;
 	/* To clear bytes later; and a PROT_NONE mapping has no entries, as they can be read. */
-	if (!view_is_accessible(vma) || gntdev_notify_clears(&range->notify)) {
+	if (!view_is_accessible(vma) || gntdev_range_clears(range)) {
 		err = view_hold(view, 0, view_count(view), true);
 		if (err)
 			goto err_view;
@@ -304,7 +318,7 @@ static void pv_open(struct vm_area_struct *vma)
 	}
 	kref_get(&view->vmas);
 	if (view_hold(view, 0, view_count(view), true))
-		gntdev_mapping_weaken(view->range->mapping);
+		gntdev_mapping_weaken(view_mapping(view));
 }
 
 /* The VMA is at its new place, its entries were given back: a view is made here, still empty. */
@@ -314,7 +328,7 @@ static int pv_mremap(struct vm_area_struct *vma)
 
 	if (!old)
 		return 0;
-	view = view_create(vma, old->range);
+	view = view_create(vma, old->range, false);
 	if (IS_ERR(view))
 		return PTR_ERR(view) == -ERESTARTNOINTR ? -EINTR : PTR_ERR(view);
 	gntdev_range_use_again(old->range);
@@ -378,7 +392,7 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	if (!view || gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
 	    page >= view_count(view) || view_hold(view, page, 1, false))
 		return NULL;
-	return view->range->mapping->pages[view->first + page];
+	return view_mapping(view)->pages[view->first + page];
 }
 
 const struct vm_operations_struct gntdev_pv_vm_ops = {
