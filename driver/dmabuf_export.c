@@ -269,9 +269,9 @@ static void export_release(struct dma_buf *dmabuf)
 	struct gntdev_export *export = dmabuf->priv;
 	struct gntdev_instance *instance = export->instance;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	export->file = NULL;
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	gntdev_range_unuse(export->range);
 }
 
@@ -280,9 +280,9 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 	struct gntdev_export *export = container_of(unmapped, struct gntdev_export, unmapped);
 	struct gntdev_instance *instance = export->instance;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	list_del(&export->link);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	complete_all(&export->released);
 	kref_put(&export->ref, export_free);
 }
@@ -363,10 +363,10 @@ static struct dma_buf *make_dmabuf(struct gntdev_export *export)
 	if (IS_ERR(dmabuf))
 		return dmabuf;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	export->file = dmabuf->file;
 	list_add(&export->link, &instance->exports);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	return dmabuf;
 }
 
@@ -465,9 +465,9 @@ static struct gntdev_export *find_export(struct gntdev_instance *instance, int f
 	struct files_struct *files = current->files;
 	const struct file *file;
 
+	mutex_lock(&instance->lock);
 	spin_lock(&files->file_lock);
 	file = files_lookup_fd_locked(files, fd);
-	spin_lock(&instance->lock);
 	list_for_each_entry(export, &instance->exports, link) {
 		if (file && export->file == file) {
 			found = export;
@@ -478,8 +478,8 @@ static struct gntdev_export *find_export(struct gntdev_instance *instance, int f
 	}
 	if (found)
 		kref_get(&found->ref);
-	spin_unlock(&instance->lock);
 	spin_unlock(&files->file_lock);
+	mutex_unlock(&instance->lock);
 	return found;
 }
 

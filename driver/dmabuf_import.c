@@ -271,9 +271,9 @@ long gntdev_import(struct gntdev_instance *instance,
 		goto err_release;
 	}
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	list_add(&import->link, &instance->imports);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	return 0;
 
 err_release:
@@ -300,7 +300,7 @@ long gntdev_import_release(struct gntdev_instance *instance,
 		return -EFAULT;
 	/* The buffer that is open, by the number that it was imported by; else one of the two. */
 	dmabuf = dma_buf_get(op.fd);
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	list_for_each_entry(import, &instance->imports, link) {
 		likeness = (import->dmabuf == dmabuf) * 2 + (import->fd == (int)op.fd);
 		if (likeness > best) {
@@ -310,7 +310,7 @@ long gntdev_import_release(struct gntdev_instance *instance,
 	}
 	if (found)
 		list_del(&found->link);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	if (!IS_ERR(dmabuf))
 		dma_buf_put(dmabuf);
 	if (!found)

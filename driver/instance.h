@@ -4,7 +4,6 @@
 
 #include <linux/kref.h>
 #include <linux/mutex.h>
-#include <linux/spinlock.h>
 #include <linux/xarray.h>
 
 #include "table.h"
@@ -13,26 +12,24 @@
  * struct gntdev_instance - one open of the device
  * @ref:        held by the open file, and by what outlives it: dma-bufs made of grants, pages whose
  *              unmapping waits
- * @lock:       protects @table and the users of its ranges, @exports and @imports; held for
- *              look-ups only, never over a hypercall or an access to user memory
+ * @lock:       protects all below, and of the ranges their users and notifications; never held over
+ *              a hypercall or an access to user memory
  * @table:      the registered ranges
- * @notify_lock: protects the notifications of the ranges, @port, @port_users and @ports
  * @port:       the event channel port that notifications name, as long as it is one only
  * @port_users: how many name it
  * @ports:      further ports, each with how many name it
  * @exports:    dma-bufs made of grants that are not released yet
  * @imports:    dma-bufs whose pages are granted
  *
- * Lock order, for the whole driver: mmap_lock, a range's lock, @notify_lock, @lock. A mapping's
- * lock is taken inside the MMU notifiers and inside a page table's lock; nothing is allocated
- * under it, and no other lock taken. An export's lock is taken inside the reservation lock of its
- * dma-buf, and no other lock of this driver inside it.
+ * Lock order, for the whole driver: mmap_lock, a range's lock, @lock. A mapping's lock is taken
+ * inside the MMU notifiers and inside a page table's lock; nothing is allocated under it, and no
+ * other lock taken. An export's lock is taken inside the reservation lock of its dma-buf, and no
+ * other lock of this driver inside it.
  */
 struct gntdev_instance {
 	struct kref ref;
-	spinlock_t lock;		/* look-ups in the table */
+	struct mutex lock;		/* table, notifications, dma-bufs */
 	struct gntdev_table table;
-	struct mutex notify_lock;	/* never held over a hypercall */
 	u32 port;
 	unsigned int port_users;
 	struct xarray ports;

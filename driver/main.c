@@ -46,7 +46,7 @@ static void instance_free(struct kref *ref)
 	struct gntdev_instance *instance = container_of(ref, struct gntdev_instance, ref);
 
 	xa_destroy(&instance->ports);
-	mutex_destroy(&instance->notify_lock);
+	mutex_destroy(&instance->lock);
 	kfree(instance);
 }
 
@@ -62,9 +62,8 @@ static int gntdev_open(struct inode *inode, struct file *file)
 	if (!instance)
 		return -ENOMEM;
 	kref_init(&instance->ref);
-	spin_lock_init(&instance->lock);
+	mutex_init(&instance->lock);
 	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
-	mutex_init(&instance->notify_lock);
 	instance->port_users = 0;
 	xa_init(&instance->ports);
 	INIT_LIST_HEAD(&instance->exports);
@@ -163,12 +162,12 @@ static noinline_for_stack long set_max_grants(struct gntdev_instance *instance,
 	if (!count || count > READ_ONCE(max_grants))
 		return -EINVAL;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	if (instance->table.held)
 		err = -EBUSY;
 	else
 		instance->table.limit = count;
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	return err;
 }
 

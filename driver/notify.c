@@ -10,7 +10,6 @@
  * itself.
  */
 
-#include <linux/bits.h>
 #include <linux/bitfield.h>
 #include <linux/errno.h>
 #include <linux/highmem.h>
@@ -35,10 +34,7 @@ struct gntdev_notify_others {
 	unsigned int clears;
 };
 
-#define NOTIFY_ACTION	GENMASK_ULL(1, 0)
-#define NOTIFY_BYTE	GENMASK_ULL(13, 2)
-#define NOTIFY_PORT	GENMASK_ULL(45, 14)
-
+/* No action for NULL. */
 static u32 entry_action(void *entry)
 {
 	return FIELD_GET(NOTIFY_ACTION, (u64)xa_to_value(entry));
@@ -54,8 +50,18 @@ static u32 entry_port(void *entry)
 	return FIELD_GET(NOTIFY_PORT, (u64)xa_to_value(entry));
 }
 
+static bool clears(void *entry)
+{
+	return entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE;
+}
+
+static bool sends(void *entry)
+{
+	return entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT;
+}
+
 /* One more notification names @port, which is not the first port. */
-static int further_port_get(struct gntdev_instance *instance, u32 port)
+static noinline int further_port_get(struct gntdev_instance *instance, u32 port)
 {
 	void *users = xa_load(&instance->ports, port);
 	int err;
@@ -76,7 +82,7 @@ static int further_port_get(struct gntdev_instance *instance, u32 port)
 	return 0;
 }
 
-static bool further_port_put(struct gntdev_instance *instance, u32 port)
+static noinline bool further_port_put(struct gntdev_instance *instance, u32 port)
 {
 	unsigned long users = xa_to_value(xa_load(&instance->ports, port));
 
@@ -130,11 +136,6 @@ void gntdev_notify_free(struct gntdev_notify *notify)
 	kfree(notify->others);
 }
 
-static bool clears(void *entry)
-{
-	return entry && entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE;
-}
-
 /**
  * gntdev_notify_clears() - is there a byte to be cleared?
  * @notify: the set
@@ -181,12 +182,9 @@ static void *exchange(struct gntdev_notify *notify, unsigned long page, void *en
 }
 
 /* Returns the port if nothing names it any more, or 0, which is none. */
-static int put_entry_port(struct gntdev_instance *instance, void *entry)
+static inline int put_entry_port(struct gntdev_instance *instance, void *entry)
 {
-	if (entry && entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT &&
-	    port_put(instance, entry_port(entry)))
-		return entry_port(entry);
-	return 0;
+	return sends(entry) && port_put(instance, entry_port(entry)) ? entry_port(entry) : 0;
 }
 
 /**
@@ -194,39 +192,32 @@ static int put_entry_port(struct gntdev_instance *instance, void *entry)
  * @notify:   the set
  * @instance: whose ports are counted
  * @page:     the page's number in the range
- * @byte:     the byte's offset in the page, for UNMAP_NOTIFY_CLEAR_BYTE
- * @action:   UNMAP_NOTIFY_* bits, known ones only; 0 clears
- * @port:     event channel port, for UNMAP_NOTIFY_SEND_EVENT
+ * @entry:    a gntdev_notify_entry(), or NULL to clear
  *
- * Sleeps. The caller holds the instance's notify_lock.
+ * Sleeps. The caller holds the instance's lock.
  *
  * Return: 0, or a port that nothing names any more, for evtchn_put() without the lock; -EINVAL for
  * a port that is not open; -ENOMEM. After an error all is as before.
  */
 int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *instance,
-		      unsigned int page, unsigned int byte, u32 action, u32 port)
+		      unsigned int page, void *entry)
 {
-	bool sends = action & UNMAP_NOTIFY_SEND_EVENT;
-	void *entry = NULL, *old;
+	void *old;
 	int err;
 
-	lockdep_assert_held(&instance->notify_lock);
-	if (action)
-		entry = xa_mk_value(FIELD_PREP(NOTIFY_ACTION, action) |
-				    FIELD_PREP(NOTIFY_BYTE, byte) |
-				    FIELD_PREP(NOTIFY_PORT, (u64)(sends ? port : 0)));
+	lockdep_assert_held(&instance->lock);
 	old = exchange(notify, page, entry);
-	if (xa_is_err(old))
+	if (page && xa_is_err(old))
 		return xa_err(old);
-	if (sends) {
-		err = port_get(instance, port);
+	if (sends(entry)) {
+		err = port_get(instance, entry_port(entry));
 		if (err) {
 			/* Needs no memory. */
 			exchange(notify, page, old);
 			return err;
 		}
 	}
-	return old ? put_entry_port(instance, old) : 0;
+	return put_entry_port(instance, old);
 }
 
 static void clear_byte(struct page *page, void *entry)
@@ -270,13 +261,13 @@ static void send_event(struct gntdev_notify *notify, struct gntdev_instance *ins
 	void *entry = exchange(notify, page, NULL);
 	int unused;
 
-	if (!entry || !(entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT))
+	if (!sends(entry))
 		return;
 	notify_remote_via_evtchn(entry_port(entry));
 
-	mutex_lock(&instance->notify_lock);
+	mutex_lock(&instance->lock);
 	unused = put_entry_port(instance, entry);
-	mutex_unlock(&instance->notify_lock);
+	mutex_unlock(&instance->lock);
 	if (unused)
 		evtchn_put(unused);
 }
@@ -288,7 +279,7 @@ static void send_event(struct gntdev_notify *notify, struct gntdev_instance *ins
  * @first:    number of the first of these pages in the range
  * @count:    how many pages
  *
- * Their notifications leave the set. Sleeps. The caller does not hold the instance's notify_lock.
+ * Their notifications leave the set. Sleeps. The caller does not hold the instance's lock.
  */
 void gntdev_notify_send(struct gntdev_notify *notify, struct gntdev_instance *instance,
 			unsigned int first, unsigned int count)

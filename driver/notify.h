@@ -2,7 +2,13 @@
 #ifndef GNTDEV_NOTIFY_H
 #define GNTDEV_NOTIFY_H
 
+#include <linux/bitfield.h>
+#include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
+
+#include "../include/uapi/xen/gntdev.h"
 
 struct gntdev_instance;
 struct page;
@@ -11,7 +17,7 @@ struct gntdev_notify_others;
 
 /**
  * struct gntdev_notify - the unmap notifications of one range
- * @first:  what is to be done for the first page, or NULL; see notify.c for the encoding
+ * @first:  what is to be done for the first page, or NULL; see gntdev_notify_entry()
  * @others: the same for other pages, or NULL
  *
  * Mostly the first page is all there is, so that this needs no memory of its own.
@@ -21,10 +27,32 @@ struct gntdev_notify {
 	struct gntdev_notify_others *others;
 };
 
+#define NOTIFY_ACTION	GENMASK_ULL(1, 0)
+#define NOTIFY_BYTE	GENMASK_ULL(13, 2)
+#define NOTIFY_PORT	GENMASK_ULL(45, 14)
+
+/* So that it is a value that an xarray can hold. */
+static_assert(BITS_PER_LONG == 64);
+
+/**
+ * gntdev_notify_entry() - what is to be done for a page, in one word
+ * @action: UNMAP_NOTIFY_* bits, known ones only
+ * @byte:   the byte's offset in the page, for UNMAP_NOTIFY_CLEAR_BYTE
+ * @port:   event channel port, for UNMAP_NOTIFY_SEND_EVENT
+ *
+ * Return: an xarray value, or NULL if nothing is to be done.
+ */
+static inline void *gntdev_notify_entry(u32 action, unsigned int byte, u32 port)
+{
+	return !action ? NULL : xa_mk_value(FIELD_PREP(NOTIFY_ACTION, action) |
+					    FIELD_PREP(NOTIFY_BYTE, byte) |
+					    FIELD_PREP(NOTIFY_PORT, (u64)port));
+}
+
 void gntdev_notify_free(struct gntdev_notify *notify);
 bool gntdev_notify_clears(const struct gntdev_notify *notify);
 int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *instance,
-		      unsigned int page, unsigned int byte, u32 action, u32 port);
+		      unsigned int page, void *entry);
 void gntdev_notify_clear_bytes(const struct gntdev_notify *notify, struct page **pages,
 			       unsigned int first, unsigned int count);
 void gntdev_notify_send(struct gntdev_notify *notify, struct gntdev_instance *instance,

@@ -52,7 +52,8 @@ static struct gntdev_range *to_range(struct gntdev_slot *slot)
 }
 
 /* The registered range that has a page, under the instance's lock; or NULL. */
-static struct gntdev_range *find_registered(struct gntdev_instance *instance, unsigned long page)
+static inline struct gntdev_range *find_registered(struct gntdev_instance *instance,
+						   unsigned long page)
 {
 	struct gntdev_range *range = to_range(gntdev_table_find(&instance->table, page));
 
@@ -112,9 +113,9 @@ int gntdev_range_insert(struct gntdev_range *range)
 	struct gntdev_instance *instance = range->instance;
 	int err;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	err = gntdev_table_insert(&instance->table, &range->slot);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	return err;
 }
 
@@ -126,9 +127,9 @@ void gntdev_range_publish(struct gntdev_range *range)
 {
 	struct gntdev_instance *instance = range->instance;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	set_bit(GNTDEV_RANGE_REGISTERED, &range->state);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 }
 
 /**
@@ -139,32 +140,17 @@ void gntdev_range_withdraw(struct gntdev_range *range)
 {
 	struct gntdev_instance *instance = range->instance;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	gntdev_table_erase(&instance->table, &range->slot);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	gntdev_range_put(range);
 }
 
-/* Takes the notifications of a range. Who found the range to set one has done so after this. */
-static struct gntdev_notify take_notify(struct gntdev_range *range)
-{
-	struct gntdev_notify notify;
-
-	mutex_lock(&range->instance->notify_lock);
-	notify = range->notify;
-	memset(&range->notify, 0, sizeof(range->notify));
-	mutex_unlock(&range->instance->notify_lock);
-	return notify;
-}
-
-/* What is left to do for a range that is out of the table and has no users. */
+/* What is left to do for a range that is out of the table and has no users: nobody can find it. */
 static void range_gone(struct gntdev_range *range)
 {
-	struct gntdev_notify notify = take_notify(range);
-
-	/* Nobody will map it any more: what waits for that to end need not wait longer. */
-	gntdev_notify_send(&notify, range->instance, 0, range->slot.count);
-	gntdev_notify_free(&notify);
+	gntdev_notify_send(&range->notify, range->instance, 0, range->slot.count);
+	gntdev_notify_free(&range->notify);
 	gntdev_range_put(range);
 }
 
@@ -185,7 +171,7 @@ int gntdev_range_remove(struct gntdev_instance *instance, u64 index, unsigned in
 	if (index & ~PAGE_MASK)
 		return -ENOENT;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	range = find_registered(instance, first);
 	if (!range || range->slot.first != first || range->slot.count != count)
 		err = -ENOENT;
@@ -193,7 +179,7 @@ int gntdev_range_remove(struct gntdev_instance *instance, u64 index, unsigned in
 		err = -EBUSY;
 	else
 		gntdev_table_erase(&instance->table, &range->slot);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 
 	if (!err)
 		range_gone(range);
@@ -228,7 +214,7 @@ struct gntdev_range *gntdev_range_use(struct gntdev_instance *instance, unsigned
 {
 	struct gntdev_range *range;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	range = find_registered(instance, first);
 	if (range && range->slot.first == first && range->slot.count == count) {
 		range->users++;
@@ -236,7 +222,7 @@ struct gntdev_range *gntdev_range_use(struct gntdev_instance *instance, unsigned
 	} else {
 		range = NULL;
 	}
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	return range;
 }
 
@@ -246,10 +232,10 @@ struct gntdev_range *gntdev_range_use(struct gntdev_instance *instance, unsigned
  */
 void gntdev_range_use_again(struct gntdev_range *range)
 {
-	spin_lock(&range->instance->lock);
+	mutex_lock(&range->instance->lock);
 	range->users++;
 	kref_get(&range->ref);
-	spin_unlock(&range->instance->lock);
+	mutex_unlock(&range->instance->lock);
 }
 
 /**
@@ -267,12 +253,15 @@ void gntdev_range_unuse(struct gntdev_range *range)
 	bool last;
 
 	gntdev_range_lock(range);
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	last = --range->users == 0;
-	spin_unlock(&instance->lock);
 	if (last && range->mapping) {
+		notify = range->notify;
+		memset(&range->notify, 0, sizeof(range->notify));
+	}
+	mutex_unlock(&instance->lock);
+	if (last) {
 		mapping = range->mapping;
-		notify = take_notify(range);
 		range->mapping = NULL;
 	}
 	gntdev_range_unlock(range);
@@ -294,9 +283,9 @@ bool gntdev_range_clears(struct gntdev_range *range)
 
 	lockdep_assert_held(range);
 
-	mutex_lock(&range->instance->notify_lock);
+	mutex_lock(&range->instance->lock);
 	clears = gntdev_notify_clears(&range->notify);
-	mutex_unlock(&range->instance->notify_lock);
+	mutex_unlock(&range->instance->lock);
 	return clears;
 }
 
@@ -375,11 +364,11 @@ static struct gntdev_range *prepare_clearing(struct gntdev_instance *instance, u
 	struct gntdev_range *range;
 	int err = 0;
 
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	range = find_registered(instance, page);
 	if (range)
 		kref_get(&range->ref);
-	spin_unlock(&instance->lock);
+	mutex_unlock(&instance->lock);
 	if (!range)
 		return ERR_PTR(-ENOENT);
 
@@ -397,22 +386,18 @@ static struct gntdev_range *prepare_clearing(struct gntdev_instance *instance, u
 }
 
 /* As gntdev_range_set_notify(); in this range only, if one is named. */
-static int set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port,
-		      const struct gntdev_range *only)
+static inline int set_notify(struct gntdev_instance *instance, unsigned long page, void *entry,
+			     const struct gntdev_range *only)
 {
-	unsigned long page = index >> PAGE_SHIFT;
 	struct gntdev_range *range;
 	int result = -ENOENT;
 
-	/* What is found stays until notify_lock is free, as range_gone() waits for that. */
-	mutex_lock(&instance->notify_lock);
-	spin_lock(&instance->lock);
+	mutex_lock(&instance->lock);
 	range = find_registered(instance, page);
-	spin_unlock(&instance->lock);
 	if (range && (!only || range == only))
 		result = gntdev_notify_set(&range->notify, instance, page - range->slot.first,
-					   offset_in_page(index), action, port);
-	mutex_unlock(&instance->notify_lock);
+					   entry);
+	mutex_unlock(&instance->lock);
 
 	if (result <= 0)
 		return result;
@@ -421,15 +406,15 @@ static int set_notify(struct gntdev_instance *instance, u64 index, u32 action, u
 }
 
 /* As gntdev_range_set_notify(), if a byte is to be cleared. */
-static noinline int set_clearing_notify(struct gntdev_instance *instance, u64 index, u32 action,
-					u32 port)
+static noinline int set_clearing_notify(struct gntdev_instance *instance, unsigned long page,
+					void *entry)
 {
-	struct gntdev_range *range = prepare_clearing(instance, index >> PAGE_SHIFT);
+	struct gntdev_range *range = prepare_clearing(instance, page);
 	int err;
 
 	if (IS_ERR(range))
 		return PTR_ERR(range);
-	err = set_notify(instance, index, action, port, range);
+	err = set_notify(instance, page, entry, range);
 	gntdev_range_unlock(range);
 	gntdev_range_put(range);
 	return err;
@@ -448,9 +433,12 @@ static noinline int set_clearing_notify(struct gntdev_instance *instance, u64 in
  */
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port)
 {
+	void *entry = gntdev_notify_entry(action, offset_in_page(index), port);
+	unsigned long page = index >> PAGE_SHIFT;
+
 	if (action & ~(UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT))
 		return -EINVAL;
 	if (action & UNMAP_NOTIFY_CLEAR_BYTE)
-		return set_clearing_notify(instance, index, action, port);
-	return set_notify(instance, index, action, port, NULL);
+		return set_clearing_notify(instance, page, entry);
+	return set_notify(instance, page, entry, NULL);
 }

@@ -15,24 +15,24 @@ struct gntdev_unmapped;
 
 /**
  * struct gntdev_range - grant references that were registered together
- * @ref:        held by the table and by each user
- * @users:      views of the range, attempts to make one, a dma-buf; under the instance's lock
  * @slot:       place in the instance's table, under the instance's lock; of a dma-buf's range, in
  *              no table, only the count is used, and the first page is 0
+ * @ref:        held by the table and by each user
+ * @users:      views of the range, attempts to make one, a dma-buf; under the instance's lock
  * @state:      bits GNTDEV_RANGE_*
  * @instance:   whose it is
  * @mapping:    the grants, while they are mapped; under the range's lock, but a user may read it
  *              without
- * @notify:     what to do when pages of it go; under the instance's notify_lock
+ * @notify:     what to do when pages of it go; under the instance's lock
  * @dep_map:    the lock, as lockdep knows it
  * @refs:       the references, @slot.count of them, never changed
  *
  * Many are held at a time, mostly of one page. So the lock is a bit.
  */
 struct gntdev_range {
+	struct gntdev_slot slot;
 	struct kref ref;
 	unsigned int users;
-	struct gntdev_slot slot;
 	unsigned long state;
 	struct gntdev_instance *instance;
 	struct gntdev_mapping *mapping;
