@@ -157,7 +157,7 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int fla
 	mapping->write_combining = !!(flags & GNTDEV_MAPPING_WRITE_COMBINING);
 	mapping->has_view = !!(flags & GNTDEV_MAPPING_VIEW);
 	mapping->weak = false;
-	mapping->unmapped = NULL;
+	mapping->unmapped = NULL;	/* and views is 0 */
 	spin_lock_init(&mapping->lock);
 	memset32(gntdev_mapping_handles(mapping), INVALID_GRANT_HANDLE, count);
 
@@ -227,8 +227,8 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
  *
  * A page with a view is held, or shown by an entry of each view that has it. Therefore its domain
  * cannot have it paged out, and Xen does not answer GNTST_eagain, for which gnttab_map_refs() would
- * sleep. Where that is no longer so the mapping is weak (gntdev_mapping_weaken()), and no further
- * page of it is held.
+ * sleep. Where that is no longer so, because Xen had no room or because the last view is leaving,
+ * the mapping is weak, and no further page of it is held.
  *
  * Needs no memory of the kernel. In an auto-translated domain, and for a mapping of
  * gntdev_mapping_map(), there is nothing to do.
@@ -264,6 +264,55 @@ void gntdev_mapping_weaken(struct gntdev_mapping *mapping)
 {
 	spin_lock(&mapping->lock);
 	mapping->weak = true;
+	spin_unlock(&mapping->lock);
+}
+
+/**
+ * gntdev_mapping_add_view() - note that a view was made
+ * @mapping: the mapping
+ */
+void gntdev_mapping_add_view(struct gntdev_mapping *mapping)
+{
+	if (!mapping->has_view)
+		return;
+	spin_lock(&mapping->lock);
+	mapping->views++;
+	spin_unlock(&mapping->lock);
+}
+
+/**
+ * gntdev_mapping_leave() - note that the entries of a view go, and it with them
+ * @mapping: the mapping
+ * @view:    the view; nothing happens if that was noted before
+ */
+void gntdev_mapping_leave(struct gntdev_mapping *mapping, struct gntdev_pv_view *view)
+{
+	/* A dma-buf's pages are all held. */
+	if (!mapping->has_view)
+		return;
+	spin_lock(&mapping->lock);
+	if (!view->leaving) {
+		view->leaving = true;
+		if (!--mapping->views)
+			mapping->weak = true;
+	}
+	spin_unlock(&mapping->lock);
+}
+
+/**
+ * gntdev_mapping_shown() - note that a view has all its entries
+ * @mapping: the mapping; the view was just made, and cannot go yet
+ *
+ * If it is the only one, the mapping is not weak any more. With another, which may lack an entry of
+ * a page that is not held either, it would be again when this one goes.
+ */
+void gntdev_mapping_shown(struct gntdev_mapping *mapping)
+{
+	if (!mapping->has_view)
+		return;
+	spin_lock(&mapping->lock);
+	if (mapping->views == 1)
+		mapping->weak = false;
 	spin_unlock(&mapping->lock);
 }
 
@@ -342,7 +391,7 @@ static enum gntdev_retry_result unmap_idle(struct gntdev_mapping *mapping)
 
 static void finish(struct gntdev_mapping *mapping)
 {
-	struct gntdev_unmapped *unmapped = mapping->unmapped;
+	struct gntdev_unmapped *unmapped = mapping->has_view ? NULL : mapping->unmapped;
 
 	gntdev_notify_free(&mapping->notify);
 	free_memory(mapping);

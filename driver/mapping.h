@@ -34,16 +34,18 @@ struct gntdev_unmapped {
  * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
  * @first:    the first page of the range that it shows
  * @readonly: what the entries allow
+ * @leaving:  its entries go or went, as the VMA does
  *
- * The handles are under the lock of the mapping.
+ * The handles and @leaving are under the lock of the mapping.
  */
 struct gntdev_pv_view {
 	struct mmu_interval_notifier notifier;
 	struct gntdev_range *range;
 	u64 *ptes;
 	struct kref vmas;
-	unsigned int first : 31;
+	unsigned int first : 30;
 	unsigned int readonly : 1;
+	unsigned int leaving : 1;
 };
 
 /**
@@ -52,14 +54,15 @@ struct gntdev_pv_view {
  * @notify:   the range's notifications, once the last user of the mapping has gone
  * @instance: whose ports they name
  * @retry:    used once it has no view, while the kernel still uses one of its pages
- * @unmapped: told when the mapping is gone, or NULL
- * @lock:     protects the handles of the mapping and of its views, and @weak, while there are
- *            views; over hypercalls of one batch; the last of all locks
+ * @views:    how many views it has that are not leaving, if it was made with room for one
+ * @unmapped: told when the mapping is gone, or NULL, if it was not
+ * @lock:     protects the handles of the mapping and of its views, @views and @weak, while
+ *            there are views; over hypercalls of one batch; the last of all locks
  * @count:    pages
  * @readonly: mapped without write access
  * @write_combining: the attribute of all its views, write-back otherwise
  * @has_view: whether there is room for the first view
- * @weak:     a page may be neither held nor shown by an entry
+ * @weak:     a page may be neither held nor shown by an entry, that is, not be mapped at all
  * @pages:    the pages, NULL once unmapped; behind them what gntdev_mapping_ptes() and
  *            gntdev_mapping_handles() give
  *
@@ -75,7 +78,10 @@ struct gntdev_mapping {
 			struct gntdev_retry retry;
 		};
 	};
-	struct gntdev_unmapped *unmapped;
+	union {
+		unsigned int views;
+		struct gntdev_unmapped *unmapped;
+	};
 	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
 	unsigned int count : 28;	/* GNTDEV_MAPPING_MOST */
 	unsigned int readonly : 1;
@@ -131,6 +137,9 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
 			unsigned int first, unsigned int count, bool may_yield);
 void gntdev_mapping_weaken(struct gntdev_mapping *mapping);
+void gntdev_mapping_add_view(struct gntdev_mapping *mapping);
+void gntdev_mapping_shown(struct gntdev_mapping *mapping);
+void gntdev_mapping_leave(struct gntdev_mapping *mapping, struct gntdev_pv_view *view);
 void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_notify *notify,
 			    struct gntdev_instance *instance);
 

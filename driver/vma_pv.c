@@ -104,9 +104,13 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 	if (change->start > start)
 		first = (change->start - start) >> PAGE_SHIFT;
 	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
-	/* At munmap and exit the view goes; before an mremap the pages were held by pv_open(). */
-	if (change->event != MMU_NOTIFY_UNMAP && change->event != MMU_NOTIFY_RELEASE &&
-	    view_hold(view, first, last_page - first + 1, may_yield))
+	/*
+	 * At munmap and exit the view goes. It may stay after an mremap, for which pv_open() has
+	 * held the pages, and when a killed process loses its memory early: none misses them.
+	 */
+	if (change->event == MMU_NOTIFY_UNMAP || change->event == MMU_NOTIFY_RELEASE)
+		gntdev_mapping_leave(mapping, view);
+	else if (view_hold(view, first, last_page - first + 1, may_yield))
 		gntdev_mapping_weaken(mapping);
 	view_unmap(view, first, last_page - first + 1, may_yield);
 	return true;
@@ -145,7 +149,8 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 	unsigned long seq;
 	int err;
 
-	mmap_assert_locked(mm);
+	/* mmap_assert_locked() is not for modules, where CONFIG_DEBUG_VM is set. */
+	lockdep_assert_held(&mm->mmap_lock);
 	err = apply_to_page_range(mm, view_start(view) + ((unsigned long)first << PAGE_SHIFT),
 				  (unsigned long)count << PAGE_SHIFT, find_pte, &finder);
 	if (err)
@@ -216,6 +221,7 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 	view->range = range;
 	view->first = gntdev_vma_first(vma, range);
 	view->readonly = !(vma->vm_flags & VM_WRITE);
+	view->leaving = false;
 	memset32((grant_handle_t *)&view->ptes[count], INVALID_GRANT_HANDLE, count);
 
 	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
@@ -225,12 +231,14 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 		/* A process's first notifier gives way to signals; the system call does not. */
 		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
 	}
+	gntdev_mapping_add_view(range->mapping);
 	return view;
 }
 
 static void view_destroy(struct gntdev_pv_view *view)
 {
 	mmu_interval_notifier_remove(&view->notifier);
+	gntdev_mapping_leave(view_mapping(view), view);
 	/*
 	 * The notifier has unmapped the entries before the core kernel dropped them. Except where a
 	 * mapping fails half-way: then the entries, if any, are still there.
@@ -267,6 +275,8 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	err = view_populate(view, vma->vm_mm, 0, view_count(view));
 	if (err)
 		goto err_view;
+	/* A view of a part, which only a dma-buf has, adds nothing: there all pages are held. */
+	gntdev_mapping_shown(mapping);
 	/* To clear bytes later; and a PROT_NONE mapping has no entries, as they can be read. */
 	if (!view_is_accessible(vma) || gntdev_range_clears(range)) {
 		err = view_hold(view, 0, view_count(view), true);
