@@ -5,6 +5,7 @@
 /* Every difference between the kernels that this driver is built for, and nothing else. */
 
 #include <linux/mm.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -18,6 +19,16 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags &= ~flags;
 }
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+/* Where these are inline (arm64), they are not exported any more, and have another name. */
+#ifdef INLINE_COPY_FROM_USER
+#define _copy_from_user _inline_copy_from_user
+#endif
+#ifdef INLINE_COPY_TO_USER
+#define _copy_to_user _inline_copy_to_user
+#endif
 #endif
 
 #ifdef CONFIG_PREEMPT_RT

@@ -8,8 +8,9 @@
  * whatever is special about the memory (a file's, a stack that has to grow, a mapping of this
  * device) is a case of its own. So is nothing here.
  *
- * Segments are worked off in order and in batches: local memory is read, one hypercall does the
- * copies, and local memory is written.
+ * Segments are worked off in batches: local memory is read, one hypercall does the copies, and
+ * local memory is written. That is as good as one by one, except where local memory is itself the
+ * page behind a reference of the same call: gntdev(4) says so.
  *
  * The underscore of _copy_from_user() and _copy_to_user() leaves out the check of hardened usercopy
  * that our side lies within one object. It does: all lengths are checked here.
@@ -26,6 +27,7 @@
 #include <xen/page.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "compat.h"
 #include "copy.h"
 
 /* Segments looked at together. */
@@ -155,8 +157,11 @@ static int flush(struct copy_batch *batch)
 	unsigned int i;
 	int err;
 
-	if (!batch->n_ops)
+	if (!batch->n_ops) {
+		/* Local memory that could not be read took its room, too. */
+		batch->used = 0;
 		return 0;
+	}
 	/*
 	 * Not gnttab_batch_copy(), which waits for a page that its domain has paged out: the caller
 	 * is told GNTST_eagain.
@@ -206,8 +211,9 @@ static bool has_room(struct copy_batch *batch, unsigned int len)
 }
 
 /*
- * Adds the copy that a segment is. What waits to be written to local memory is written before
- * anything else is done: a later segment may read it, and must not be done if that fails.
+ * Adds the copy that a segment is. What waits to be written to local memory is written before local
+ * memory is read, or a granted page is written to: a later segment may read it, and must not
+ * be done if that fails.
  */
 static int add_segment(struct copy_batch *batch, unsigned int i)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* GRANT_COPY: what it refuses as a whole, what fails by itself, and that every status is true. */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -77,6 +78,27 @@ static void segments_unreachable(void)
 	mprotect(pages, PAGE, PROT_READ);
 	check_errno("C3", dev_copy(fd, segments, 2), EFAULT, "a status that cannot be written");
 	munmap(pages, PAGE);
+}
+
+/* What a call that fails leaves behind on its processor, the next ones there may find. */
+static void unreadable_again_and_again(void)
+{
+	segment_t bad = seg_to(&grants->refs[0], 0, (void *)PAGE, PAGE), good;
+	unsigned int wrong = 0;
+	cpu_set_t one, all;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	for (int i = 0; i < 100; i++)
+		wrong += errno_of(dev_copy(fd, &bad, 1)) != EFAULT || bad.status != GNTST_general_error;
+	check_eq("C3", wrong, 0, "100 copies of local memory that is not there, on one processor");
+	grants_fill(grants, 1);
+	good = seg_from(&grants->refs[1], 0, local, PAGE);
+	check_ok("C1", dev_copy(fd, &good, 1), "then a good one");
+	check_eq("C1", *(uint64_t *)local, pattern_word(1, 1, 0), "which is right");
+	sched_setaffinity(0, sizeof(all), &all);
 }
 
 /* A reference that Xen refuses, between two good ones. */
@@ -204,6 +226,7 @@ int main(void)
 	grants = grants_make(N);
 	senseless();
 	segments_unreachable();
+	unreadable_again_and_again();
 	bad_references();
 	unreachable_memory();
 	last_page();
