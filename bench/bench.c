@@ -33,6 +33,8 @@
 /* Ranges in one of them. */
 #define SAMPLE 20
 #define SAMPLED (SAMPLES * SAMPLE)
+/* How often they are measured while many are held: where in the kernel's trees they land, varies. */
+#define REPEATS 9
 #define MANY 512
 #define MOST_SEGMENTS 4096
 
@@ -65,7 +67,7 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-static uint64_t samples[128], began;
+static uint64_t samples[SAMPLED], began;
 static unsigned int n_samples;
 
 static void begin(void)
@@ -391,76 +393,117 @@ static void touch_all(struct held **which)
 		touch(which[i]->memory, 1);
 }
 
-static void take_some(const char *name, struct held **which)
+static void take_some(struct held **which, bool measured)
 {
 	for (unsigned int i = 0; i < SAMPLED; i++) {
-		if (i % SAMPLE == 0)
+		if (measured && i % SAMPLE == 0)
 			begin();
 		take(which[i]);
-		if (i % SAMPLE == SAMPLE - 1)
+		if (measured && i % SAMPLE == SAMPLE - 1)
 			end();
 	}
 	touch_all(which);
-	figure(name, SAMPLE);
 }
 
-/* As before, and unmeasured. */
-static void take_again(struct held **which)
+static void give_some(struct held **which, bool measured)
 {
-	for (unsigned int i = 0; i < SAMPLED; i++)
-		take(which[i]);
-	touch_all(which);
-}
-
-static void give_some(const char *order, struct held **which)
-{
-	char name[64];
-
 	for (unsigned int i = 0; i < SAMPLED; i++) {
-		if (i % SAMPLE == 0)
+		if (measured && i % SAMPLE == 0)
 			begin();
 		give(which[i]);
-		if (i % SAMPLE == SAMPLE - 1)
+		if (measured && i % SAMPLE == SAMPLE - 1)
 			end();
 	}
-	snprintf(name, sizeof(name), "unmap-%s-%u", order, n_held);
+}
+
+enum order { NEWEST, OLDEST, RANDOM };
+
+static const char *const orders[] = { "newest", "oldest", "random" };
+
+static void choose_random(struct held **which)
+{
+	static unsigned int seed = 1;
+
+	for (unsigned int i = 0; i < SAMPLED; ) {
+		struct held *pick;
+		unsigned int k;
+
+		seed = seed * 1103515245 + 12345;
+		pick = &held[(seed >> 8) % n_held];
+		for (k = 0; k < i && which[k] != pick; k++)
+			;
+		if (k == i)
+			which[i++] = pick;
+	}
+}
+
+/* Moves some about, so that what the kernel's caches are left with is not the same every time. */
+static void churn(struct held **which)
+{
+	choose_random(which);
+	give_some(which, false);
+	take_some(which, false);
+}
+
+/* What to unmap next, in this order. */
+static void choose(enum order order, unsigned int repeat, struct held **which)
+{
+	struct held *newest[SAMPLED];
+
+	switch (order) {
+	case OLDEST:
+		for (unsigned int i = 0; i < SAMPLED; i++)
+			which[i] = &held[repeat * SAMPLED + i];
+		break;
+	case NEWEST:
+		churn(newest);
+		for (unsigned int i = 0; i < SAMPLED; i++)
+			which[i] = newest[SAMPLED - 1 - i];
+		break;
+	case RANDOM:
+		choose_random(which);
+		break;
+	}
+}
+
+static void measure_unmap(enum order order, unsigned int n)
+{
+	struct held *which[SAMPLED];
+	char name[64];
+
+	for (unsigned int repeat = 0; repeat < REPEATS; repeat++) {
+		choose(order, repeat, which);
+		give_some(which, true);
+		take_some(which, false);
+	}
+	snprintf(name, sizeof(name), "unmap-%s-%u", orders[order], n);
 	figure(name, SAMPLE);
 }
 
 /* With @n held: one more, and one fewer by three orders. */
 static void with_held(unsigned int n)
 {
-	struct held *which[SAMPLED];
-	unsigned int seed = 1;
+	struct held *which[SAMPLED], *more[SAMPLED];
 	char name[64];
 
 	for (; n_held < n; n_held++) {
 		take(&held[n_held]);
 		touch(held[n_held].memory, 1);
 	}
-	snprintf(name, sizeof(name), "map-%u", n);
-	for (unsigned int i = 0; i < SAMPLED; i++)
-		which[i] = &held[n + i];
-	take_some(name, which);
-	for (unsigned int i = 0; i < SAMPLED; i++)
-		which[i] = &held[n + SAMPLED - 1 - i];
-	give_some("newest", which);
-	for (unsigned int i = 0; i < SAMPLED; i++)
-		which[i] = &held[i];
-	give_some("oldest", which);
-	take_again(which);
-	for (unsigned int i = 0; i < SAMPLED; ) {
-		unsigned int pick, k;
 
-		seed = seed * 1103515245 + 12345;
-		pick = SAMPLED + (seed >> 8) % (n - SAMPLED);
-		for (k = 0; k < i && which[k] != &held[pick]; k++)
-			;
-		if (k == i)
-			which[i++] = &held[pick];
+	/* What is unmapped and mapped again counts as new. */
+	measure_unmap(OLDEST, n);
+	for (unsigned int i = 0; i < SAMPLED; i++)
+		more[i] = &held[n + i];
+	for (int repeat = 0; repeat < REPEATS; repeat++) {
+		churn(which);
+		take_some(more, true);
+		give_some(more, false);
 	}
-	give_some("random", which);
-	take_again(which);
+	snprintf(name, sizeof(name), "map-%u", n);
+	figure(name, SAMPLE);
+	measure_unmap(NEWEST, n);
+	measure_unmap(RANDOM, n);
 }
 
 static void hold(unsigned int most)
@@ -664,10 +707,18 @@ static const struct group {
 	{ "notify", notifying }, { "export", exporting }, { "memory", memory },
 };
 
+/* The kernel's caches of objects without what earlier cases left in them. */
+static void tidy_caches(void)
+{
+	if (system("for file in /sys/kernel/slab/*/shrink; do echo 1 >$file; done"))
+		t_bail("the slab caches do not shrink");
+}
+
 static void use_driver(void)
 {
 	char command[200];
 
+	tidy_caches();
 	bench.floor = !strcmp(bench.driver, "floor");
 	if (bench.floor) {
 		bench.fd = open("/dev/bench-floor", O_RDWR | O_CLOEXEC);
