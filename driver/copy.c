@@ -19,7 +19,6 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <asm/xen/hypercall.h>
@@ -27,6 +26,7 @@
 #include <xen/page.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "argpage.h"
 #include "compat.h"
 #include "copy.h"
 
@@ -64,28 +64,24 @@ struct copy_batch {
 /* One batch rests on each CPU, so that calls need no allocation and share nothing. */
 static DEFINE_PER_CPU(struct copy_batch *, resting_batch);
 
-static void free_batch(struct copy_batch *batch)
+static noinline void free_batch(struct copy_batch *batch)
 {
 	unsigned int i;
 
-	if (!batch)
-		return;
 	for (i = 0; i < PAGES && batch->pages[i]; i++)
 		__free_page(batch->pages[i]);
-	kfree(batch);
+	gntdev_argpage_free(batch);
 }
 
-static struct copy_batch *take_batch(void)
+static noinline struct copy_batch *alloc_batch(void)
 {
-	struct copy_batch *batch = this_cpu_xchg(resting_batch, NULL);
+	struct copy_batch *batch = gntdev_argpage_alloc(numa_node_id());
 	unsigned int i;
 
 	BUILD_BUG_ON(sizeof(*batch) > PAGE_SIZE);
-	if (batch)
-		return batch;
-	batch = kzalloc(sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return NULL;
+	memset(batch, 0, sizeof(*batch));
 	for (i = 0; i < PAGES; i++) {
 		batch->pages[i] = alloc_page(GFP_KERNEL);
 		if (!batch->pages[i]) {
@@ -96,10 +92,17 @@ static struct copy_batch *take_batch(void)
 	return batch;
 }
 
+static struct copy_batch *take_batch(void)
+{
+	return this_cpu_xchg(resting_batch, NULL) ?: alloc_batch();
+}
+
 /* Takes a batch that was flushed. */
 static void rest_batch(struct copy_batch *batch)
 {
-	free_batch(this_cpu_xchg(resting_batch, batch));
+	batch = this_cpu_xchg(resting_batch, batch);
+	if (batch)
+		free_batch(batch);
 }
 
 /**
@@ -110,7 +113,8 @@ void gntdev_copy_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		free_batch(per_cpu(resting_batch, cpu));
+		if (per_cpu(resting_batch, cpu))
+			free_batch(per_cpu(resting_batch, cpu));
 }
 
 static bool is_local(const struct ioctl_gntdev_grant_copy_segment *segment, bool write)
@@ -296,7 +300,7 @@ fault:
 	return -EFAULT;
 }
 
-/* Reads segments into the batch. Returns 0, -EINTR, -EFAULT, or -EINVAL if one makes no sense. */
+/* Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense. */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
 		bool compat)
@@ -304,8 +308,6 @@ static int load(struct copy_batch *batch,
 	unsigned int i;
 	int err;
 
-	if (fatal_signal_pending(current))
-		return -EINTR;
 	err = read_segments(batch->segments, segments, count);
 	if (err)
 		return err;
@@ -374,6 +376,13 @@ static int copy_loaded(struct copy_batch *batch)
 	return flush(batch);
 }
 
+/* Between two batches. Returns 0, or -EINTR if there is no point in going on. */
+static int give_way(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 /* Whether all segments make sense. If there are no more than BATCH, they are loaded then. */
 static int check_all(struct copy_batch *batch,
 		     const struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count,
@@ -388,7 +397,9 @@ static int check_all(struct copy_batch *batch,
 		done += n;
 		if (err || done == count)
 			return err;
-		cond_resched();
+		err = give_way();
+		if (err)
+			return err;
 	}
 }
 
@@ -421,7 +432,7 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 		n = min_t(u32, count - done, BATCH);
 		/* A call of one batch has it loaded. */
 		if (count > BATCH) {
-			err = load(batch, segments + done, n, compat);
+			err = give_way() ?: load(batch, segments + done, n, compat);
 			if (err)
 				break;
 		}
@@ -429,8 +440,6 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 		if (tell(batch, segments + done))
 			err = -EFAULT;
 		done += n;
-		if (done < count)
-			cond_resched();
 	}
 	if (err)
 		tell_failure(segments + done, count - done);

@@ -3,10 +3,10 @@
  * The only file that asks Xen to map and unmap grants.
  *
  * Hypercalls go out in batches of up to BATCH operations. For unmapping, and for all that is done
- * to page-table entries of our choice, the operations stand in a buffer of the CPU, with preemption
- * off, so that no memory is needed and an MMU notifier may do it. Mapping into the kernel goes
- * through gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of a PV domain
- * and of Arm). That one can sleep, and so its operations stand elsewhere.
+ * to page-table entries of our choice, the operations stand in a page of the CPU (argpage.c), with
+ * preemption off, so that no memory is needed and an MMU notifier may do it. Mapping into the
+ * kernel goes through gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of
+ * a PV domain and of Arm). That one can sleep, and so its operations stand elsewhere.
  *
  * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
  * gnttab_map_refs() would instead sleep for up to 32 s for each such page. In a PV domain mmap()
@@ -32,10 +32,11 @@
 #include <xen/page.h>
 #include <xen/xen-ops.h>
 
+#include "argpage.h"
 #include "grants.h"
 
 #define BATCH		GNTDEV_GRANTS_BATCH
-/* Up to this many operations need no allocated buffer in gntdev_grants_map(). */
+/* Up to this many operations of gnttab_map_refs() need no allocated buffer. */
 #define SMALL_BATCH	8
 
 #ifdef CONFIG_XEN_PV
@@ -53,7 +54,18 @@ union batch {
 	struct gnttab_unmap_grant_ref unmap[BATCH];
 };
 
-static union batch __percpu *batches;
+static DEFINE_PER_CPU(union batch *, batches);
+
+/* The buffer of this CPU, until put_batch(); with preemption off. */
+static union batch *get_batch(void)
+{
+	return get_cpu_var(batches);
+}
+
+static void put_batch(void)
+{
+	put_cpu_var(batches);
+}
 
 /* This domain, where grants to itself must be refused; otherwise DOMID_INVALID. */
 static domid_t own_domid = DOMID_INVALID;
@@ -149,6 +161,14 @@ static void own_domid_init(void) {}
 static void own_domid_exit(void) {}
 #endif
 
+static void free_batches(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		gntdev_argpage_free(per_cpu(batches, cpu));
+}
+
 /**
  * gntdev_grants_init() - make ready to map grants
  *
@@ -156,9 +176,18 @@ static void own_domid_exit(void) {}
  */
 int gntdev_grants_init(void)
 {
-	batches = alloc_percpu(union batch);
-	if (!batches)
-		return -ENOMEM;
+	unsigned int cpu;
+
+	BUILD_BUG_ON(sizeof(union batch) > PAGE_SIZE);
+	for_each_possible_cpu(cpu) {
+		union batch *batch = gntdev_argpage_alloc(cpu_to_node(cpu));
+
+		if (!batch) {
+			free_batches();
+			return -ENOMEM;
+		}
+		per_cpu(batches, cpu) = batch;
+	}
 	own_domid_init();
 	return 0;
 }
@@ -169,7 +198,7 @@ int gntdev_grants_init(void)
 void gntdev_grants_exit(void)
 {
 	own_domid_exit();
-	free_percpu(batches);
+	free_batches();
 }
 
 /**
@@ -269,10 +298,10 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 	bool noted = gntdev_is_pv() || !IS_ENABLED(CONFIG_X86);
 	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
 	struct gnttab_map_grant_ref small[SMALL_BATCH], *ops = small;
-	unsigned int batch = SMALL_BATCH, done = 0, n, i;
+	unsigned int batch = noted ? SMALL_BATCH : BATCH, done = 0, n, i;
 	int err = 0;
 
-	if (count > SMALL_BATCH) {
+	if (noted && count > SMALL_BATCH) {
 		n = min_t(unsigned int, count, BATCH);
 		ops = kmalloc_array(n, sizeof(*ops), GFP_KERNEL | __GFP_NOWARN);
 		if (ops)
@@ -287,19 +316,23 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 			break;
 		}
 		n = min(count - done, batch);
+		if (!noted)
+			ops = get_batch()->map;
 		for (i = 0; i < n; i++)
 			gnttab_set_map_op(&ops[i], (phys_addr_t)kernel_address(pages[done + i]),
 					  flags, refs[done + i].ref,
 					  to_domid(refs[done + i].domid));
-		if (noted)
+		if (noted) {
 			err = map_refs_noted(ops, pages + done, handles + done, n);
-		else
+		} else {
 			err = map_refs_plain(ops, pages + done, handles + done, n);
+			put_batch();
+		}
 		done += n;
 		cond_resched();
 	}
 
-	if (ops != small)
+	if (noted && ops != small)
 		kfree(ops);
 	if (err)
 		gntdev_grants_unmap(pages, handles, done);
@@ -348,13 +381,13 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 			continue;
 		if (refuse)
 			return -ENOSPC;
-		ops = get_cpu_ptr(batches)->map;
+		ops = get_batch()->map;
 		for (i = 0; i < n; i++)
 			gnttab_set_map_op(&ops[i], (phys_addr_t)kernel_address(pages[done + i]),
 					  flags, refs[done + i].ref,
 					  to_domid(refs[done + i].domid));
 		err = map_refs_noted(ops, pages + done, handles + done, n);
-		put_cpu_ptr(batches);
+		put_batch();
 		done += n;
 	}
 	return err;
@@ -381,7 +414,7 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 		if (n)
 			continue;
 		n = run_length(handles, count, true);
-		ops = get_cpu_ptr(batches)->unmap;
+		ops = get_batch()->unmap;
 		for (i = 0; i < n; i++) {
 			gnttab_set_unmap_op(&ops[i], (phys_addr_t)kernel_address(pages[i]),
 					    GNTMAP_host_map, handles[i]);
@@ -395,7 +428,7 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 				pages[i] = NULL;
 			handles[i] = INVALID_GRANT_HANDLE;
 		}
-		put_cpu_ptr(batches);
+		put_batch();
 		cond_resched();
 	}
 }
@@ -440,7 +473,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 			break;
 		}
 		start = end;
-		ops = get_cpu_ptr(batches)->map;
+		ops = get_batch()->map;
 		for (n = 0; n < BATCH && end < count; n++, end++) {
 			if (handles[end] != INVALID_GRANT_HANDLE)
 				break;
@@ -449,7 +482,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 		}
 		failed = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
 		err = take_handles(ops, handles + start, n) ?: failed;
-		put_cpu_ptr(batches);
+		put_batch();
 		if (may_yield)
 			cond_resched();
 	}
@@ -475,7 +508,7 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 	unsigned int next = 0, i, n;
 
 	while (next < count) {
-		struct gnttab_unmap_grant_ref *ops = get_cpu_ptr(batches)->unmap;
+		struct gnttab_unmap_grant_ref *ops = get_batch()->unmap;
 		int err = 0;
 
 		for (n = 0; n < BATCH && next < count; next++) {
@@ -492,7 +525,7 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 			WARN(err || ops[i].status != GNTST_okay,
 			     "Xen keeps an entry mapped: handle %u, status %d, error %d\n",
 			     ops[i].handle, ops[i].status, err);
-		put_cpu_ptr(batches);
+		put_batch();
 		if (may_yield)
 			cond_resched();
 	}

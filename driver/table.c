@@ -27,12 +27,12 @@ static inline u32 slot_gap(struct gntdev_slot *slot)
 RB_DECLARE_CALLBACKS_MAX(static, gap_callbacks, struct gntdev_slot, node, u32, max_gap,
 			 slot_gap);
 
-static inline struct gntdev_slot *to_slot(struct rb_node *node)
+static struct gntdev_slot *to_slot(struct rb_node *node)
 {
 	return rb_entry_safe(node, struct gntdev_slot, node);
 }
 
-static inline u32 slot_end(const struct gntdev_slot *slot)
+static u32 slot_end(const struct gntdev_slot *slot)
 {
 	return slot->first + slot->count;
 }
@@ -144,28 +144,6 @@ void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot)
 	}
 	rb_erase_augmented(&slot->node, &table->slots, &gap_callbacks);
 	table->held -= slot->count;
-}
-
-/**
- * gntdev_table_find() - find the slot that has a page
- * @table: the table
- * @page:  the page's index, in pages
- *
- * Return: the slot, or NULL if no slot has that page.
- */
-struct gntdev_slot *gntdev_table_find(const struct gntdev_table *table, unsigned long page)
-{
-	struct gntdev_slot *slot = to_slot(table->slots.rb_node);
-
-	while (slot) {
-		if (page < slot->first)
-			slot = to_slot(slot->node.rb_left);
-		else if (page >= slot_end(slot))
-			slot = to_slot(slot->node.rb_right);
-		else
-			return slot;
-	}
-	return NULL;
 }
 
 /**

@@ -37,7 +37,31 @@ void gntdev_table_init(struct gntdev_table *table, unsigned int limit);
 bool gntdev_table_has_room(const struct gntdev_table *table, unsigned int count);
 int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot);
 void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot);
-struct gntdev_slot *gntdev_table_find(const struct gntdev_table *table, unsigned long page);
 struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table);
+
+/**
+ * gntdev_table_find() - find the slot that has a page
+ * @table: the table
+ * @page:  the page's index, in pages
+ *
+ * Return: the slot, or NULL if no slot has that page.
+ */
+static inline struct gntdev_slot *gntdev_table_find(const struct gntdev_table *table,
+						    unsigned long page)
+{
+	struct rb_node *node = table->slots.rb_node;
+
+	while (node) {
+		struct gntdev_slot *slot = rb_entry(node, struct gntdev_slot, node);
+
+		if (page < slot->first)
+			node = node->rb_left;
+		else if (page - slot->first >= slot->count)
+			node = node->rb_right;
+		else
+			return slot;
+	}
+	return NULL;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -26,7 +27,10 @@ struct work {
 	struct floor_run run;
 	u32 *refs;
 	struct page **pages;
-	/* Each an array without gaps, of whatever the hypercall wants. */
+	/*
+	 * Each an array without gaps, of whatever the hypercall wants; in a block that the kernel
+	 * may map by one large entry, which makes the way to them shorter for Xen in a PVH guest.
+	 */
 	struct gnttab_map_grant_ref *map;
 	struct gnttab_unmap_grant_ref *unmap;
 	struct gnttab_copy *copy;
@@ -190,11 +194,13 @@ static int work_on(struct work *work)
 
 	work->refs = kvmalloc_array(n, sizeof(*work->refs), GFP_KERNEL);
 	work->pages = kvmalloc_array(n, sizeof(*work->pages), GFP_KERNEL);
-	work->map = kvmalloc_array(n, sizeof(*work->map), GFP_KERNEL);
-	work->unmap = kvmalloc_array(n, sizeof(*work->unmap), GFP_KERNEL);
-	work->copy = kvmalloc_array(n, sizeof(*work->copy), GFP_KERNEL);
-	if (!work->refs || !work->pages || !work->map || !work->unmap || !work->copy)
+	work->map = kmalloc(SZ_2M, GFP_KERNEL);
+	if (!work->refs || !work->pages || !work->map)
 		goto out;
+	BUILD_BUG_ON(MOST * (sizeof(*work->map) + sizeof(*work->unmap) + sizeof(*work->copy)) >
+		     SZ_2M);
+	work->unmap = (void *)&work->map[MOST];
+	work->copy = (void *)&work->unmap[MOST];
 	err = -EFAULT;
 	if (copy_from_user(work->refs, u64_to_user_ptr(work->run.refs), n * sizeof(*work->refs)))
 		goto out;
@@ -206,9 +212,7 @@ static int work_on(struct work *work)
 		vunmap(work->entries);
 	put_pages(work);
 out:
-	kvfree(work->copy);
-	kvfree(work->unmap);
-	kvfree(work->map);
+	kfree(work->map);
 	kvfree(work->pages);
 	kvfree(work->refs);
 	return err;
