@@ -57,6 +57,7 @@ int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name,
 	queue->attempt = attempt;
 	init_llist_head(&queue->waiting);
 	spin_lock_init(&queue->lock);
+	queue->interval = POLL_MIN;
 	INIT_DELAYED_WORK(&queue->work, look_again);
 	queue->workqueue = alloc_workqueue("%s", WQ_UNBOUND, 1, name);
 	return queue->workqueue ? 0 : -ENOMEM;
@@ -87,7 +88,11 @@ void gntdev_retry_later(struct gntdev_retry_queue *queue, struct gntdev_retry *r
 	__module_get(THIS_MODULE);
 	llist_add(&retry->link, &queue->waiting);
 	spin_lock(&queue->lock);
+	if (queue->interval > POLL_MIN)
+		mod_delayed_work(queue->workqueue, &queue->work, POLL_MIN);
+	else
+		/* A look that is due soon is not put off, however many come here. */
+		queue_delayed_work(queue->workqueue, &queue->work, POLL_MIN);
 	queue->interval = POLL_MIN;
-	mod_delayed_work(queue->workqueue, &queue->work, POLL_MIN);
 	spin_unlock(&queue->lock);
 }
