@@ -355,7 +355,6 @@ static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsign
 {
 	struct page **pages = mapping->pages + first;
 
-	/* Once more: what was in flight may have written the byte after it was cleared. */
 	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, first, count);
 	gntdev_grants_unmap(pages, gntdev_mapping_handles(mapping) + first, count);
 	gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
@@ -430,12 +429,16 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
 
 	if (mapping->write_combining)
 		write_back(mapping);
-	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, 0, mapping->count);
 	if (unmap_idle(mapping) == GNTDEV_RETRY_DONE) {
 		finish(mapping);
 		return;
 	}
 
+	/*
+	 * Busy pages are unmapped later, and their bytes cleared again then: what is in flight may
+	 * write over them. But the peer is not to wait for that.
+	 */
+	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, 0, mapping->count);
 	if (instance)
 		gntdev_instance_get(instance);
 	gntdev_retry_later(&busy_mappings, &mapping->retry);

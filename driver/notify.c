@@ -224,7 +224,7 @@ static void clear_byte(struct page *page, void *entry)
 {
 	u8 *address;
 
-	if (!clears(entry))
+	if (!page || !clears(entry))
 		return;
 	address = kmap_local_page(page);
 	WRITE_ONCE(address[entry_byte(entry)], 0);
@@ -234,7 +234,7 @@ static void clear_byte(struct page *page, void *entry)
 /**
  * gntdev_notify_clear_bytes() - do what is to be done while the pages are still mapped
  * @notify: the set
- * @pages:  the pages of the range, mapped writable
+ * @pages:  the pages of the range, mapped writable; NULL for those that are given back
  * @first:  number of the first page to look at
  * @count:  how many pages
  */
