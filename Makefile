@@ -13,6 +13,7 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
 	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12)"
+	@echo "make check-debug  the same on kernels that look for mistakes (QUICK=1: a part of it)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
 	@echo "make lint      check what needs no Xen, coding style included"
@@ -25,6 +26,13 @@ demo: setup
 .PHONY: check
 check: setup
 	@tests/check --kernel $(KERNEL) --driver $(DRIVER)
+
+# On kernels that are built for it, which look for mistakes: ten minutes more the first time. With
+# QUICK, in dom0 only, and what is left to chance no more often than by make check.
+.PHONY: check-debug
+check-debug: setup
+	@vm/setup --kernel
+	@tests/check-vm --kernel 6.1-debug --timeout 14400 $(if $(QUICK),dom0,--full)
 
 .PHONY: bench
 bench:

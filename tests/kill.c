@@ -9,7 +9,6 @@
 #include "lib/grant.h"
 
 #define N 16
-#define ROUNDS 200
 
 static struct grants *grants;
 static struct channel *channel;
@@ -81,17 +80,19 @@ static unsigned int rounds(int (*victim)(void *), unsigned int n)
 
 int main(void)
 {
+	unsigned int n;
+
 	t_start();
+	n = t_rounds(200, 1000);
 	gate_make(&ready);
 	srandom(7);
 	grants = grants_make(N);
 	channel = channel_make();
-	check_eq("A2", rounds(alone, ROUNDS), 0, "%u processes, each killed while it maps and unmaps",
-		 ROUNDS);
+	check_eq("A2", rounds(alone, n), 0, "%u processes, each killed while it maps and unmaps", n);
 	check_eq("A2", xen_holds(grants), 0, "Xen holds nothing of them");
 	check("N4", channel_wait(channel, 1), "their events came");
-	check_eq("A2", rounds(with_threads, ROUNDS / 10), 0, "%u processes with three threads each",
-		 ROUNDS / 10);
+	check_eq("A2", rounds(with_threads, n / 10), 0, "%u processes with three threads each",
+		 n / 10);
 	check_eq("A2", xen_holds(grants), 0, "Xen holds nothing of them");
 	channel_free(channel);
 	check_eq("A2", grants_free(grants), 0, "the pages are free");

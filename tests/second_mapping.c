@@ -27,6 +27,41 @@ static int map_in_child(void *unused)
 	return found;
 }
 
+/* How many pages of @memory are not those of the other range. */
+static unsigned int others_bad(const char *memory)
+{
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < N; i++)
+		bad += *(const volatile uint64_t *)(memory + i * PAGE) != pattern_word(2, N + i, 0);
+	return bad;
+}
+
+/* A mapping in the place of a live one, which goes by that. */
+static void laid_over(void)
+{
+	uint64_t other;
+	char *memory;
+
+	dev_map(fd, grants->refs + N, N, &other);
+	memory = dev_mmap(fd, index_, N, RW);
+	check("V5", mmap(memory, N * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, other) == memory,
+	      "another range with MAP_FIXED over all of a mapping");
+	check_eq("V5", others_bad(memory), 0, "shows the other's pages");
+	check_eq("V5", xen_holds_refs(grants->refs, N), 0, "Xen holds nothing of the one below");
+	check("V5", mmap(memory, N * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, other) == memory,
+	      "the same range over itself");
+	check_eq("V5", others_bad(memory), 0, "shows the same pages");
+	check("V5", mmap(memory, N * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, index_) == memory,
+	      "the first range over that");
+	check_eq("V5", mapping_bad(memory, N, 2), 0, "shows its pages");
+	check_errno("V5", mmap(memory, N * PAGE, RW, MAP_PRIVATE | MAP_FIXED, fd, other), EINVAL,
+		    "one that is refused, over that");
+	check_eq("V5", xen_holds(grants), 0, "has taken away what was there, and nothing else stays");
+	munmap(memory, N * PAGE);
+	check_ok("V5", dev_unmap(fd, other, N), "and the other range can go");
+}
+
 int main(void)
 {
 	char *first, *second;
@@ -34,7 +69,7 @@ int main(void)
 
 	t_start();
 	fd = dev_open();
-	grants = grants_make(N);
+	grants = grants_make(2 * N);
 	grants_fill(grants, 2);
 	dev_map(fd, grants->refs, N, &index_);
 
@@ -90,6 +125,7 @@ int main(void)
 	found = t_wait(t_child(map_in_child, NULL));
 	check_eq("V4", found, 3, "when the first is gone the other process can map it");
 	check_eq("V4", xen_holds(grants), 0, "nothing stays mapped");
+	laid_over();
 	check_ok("V4", dev_unmap(fd, index_, N), "and the range can go");
 	close(fd);
 	check_eq("A2", grants_free(grants), 0, "the pages are free");

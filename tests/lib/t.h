@@ -82,6 +82,9 @@ void gate_open(struct gate *gate);
 bool gate_wait(struct gate *gate);
 void gate_free(struct gate *gate);
 
+/* How often to do what is to hit by chance: less in every run than when all is at stake (T_FULL). */
+unsigned int t_rounds(unsigned int usual, unsigned int full);
+
 /* Small text files; false, and errno, when it cannot be done. */
 bool t_write_file(const char *path, const char *text);
 bool t_read_file(const char *path, char *text, size_t size);
