@@ -96,6 +96,7 @@ static void replacing(void)
 
 static void an_event(void)
 {
+	struct channel *several = channel_make();
 	void *mapping;
 
 	/* Set before it is mapped. */
@@ -115,13 +116,13 @@ static void an_event(void)
 	mapping = map();
 	memset(mapping, 0xff, N * PAGE);
 	for (int i = 0; i < N; i++)
-		dev_notify(fd, index_ + i * PAGE + i, BYTE | EVENT, channel->port);
+		dev_notify(fd, index_ + i * PAGE + i, BYTE | EVENT, several->port);
 	dev_munmap(mapping, N);
-	check("N3", channel_wait(channel, ++events), "with four pages for a port, events come");
+	/* Four events that come at once may count as fewer, and the last may be seen late. */
+	check("N3", channel_wait(several, 1), "with four pages for a port, events come");
 	for (int i = 0; i < N; i++)
 		check_eq("N2", grants_peek(grants, i, i), 0, "and the byte of page %d is cleared", i);
-	/* Four events that come at once may count as one. */
-	events = channel_events(channel);
+	channel_free(several);
 }
 
 /* The byte is there when the event comes, and the granter may take the page back at once. */
@@ -153,7 +154,6 @@ static void in_order(void)
 		late += grants_free(lot);
 	}
 	check_eq("N3", late, 0, "a granter that frees the pages on the event finds them unmapped");
-	events = channel_events(channel);
 }
 
 static void last_mapping(void)
