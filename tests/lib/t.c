@@ -40,7 +40,7 @@ void t_start(void)
 	t.pid = getpid();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, too_long);
-	alarm(t_rounds(WATCHDOG_S, 12 * WATCHDOG_S));
+	alarm(t_rounds(WATCHDOG_S, 24 * WATCHDOG_S));
 }
 
 int t_done(void)
@@ -237,7 +237,7 @@ pid_t t_child(int (*run)(void *argument), void *argument)
 	if (pid < 0)
 		t_bail("fork: %s", strerror(errno));
 	if (!pid) {
-		alarm(t_rounds(WATCHDOG_S, 12 * WATCHDOG_S));
+		alarm(t_rounds(WATCHDOG_S, 24 * WATCHDOG_S));
 		_exit(run(argument));
 	}
 	return pid;
