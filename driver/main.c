@@ -11,7 +11,9 @@
 #include <linux/compat.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/list.h>
 #include <linux/module.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -255,11 +257,37 @@ static long gntdev_compat_ioctl(struct file *file, unsigned int cmd, unsigned lo
 }
 #endif
 
+/* What an open of the device has, for who reads /proc/PID/fdinfo/FD: see gntdev(4). */
+static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct gntdev_instance *instance = file->private_data;
+	unsigned int exports = 0, imports = 0;
+	unsigned int limit, references;
+	struct gntdev_tally tally;
+	struct list_head *link;
+
+	mutex_lock(&instance->lock);
+	limit = instance->table.limit;
+	references = instance->table.held;
+	gntdev_range_tally(instance, &tally);
+	list_for_each(link, &instance->exports)
+		exports++;
+	list_for_each(link, &instance->imports)
+		imports++;
+	mutex_unlock(&instance->lock);
+
+	seq_printf(seq, "limit:\t%u\nreferences:\t%u\nranges:\t%u\n", limit, references,
+		   tally.ranges);
+	seq_printf(seq, "mapped:\t%u\nnotifications:\t%u\n", tally.mapped, tally.notifications);
+	seq_printf(seq, "exports:\t%u\nimports:\t%u\n", exports, imports);
+}
+
 static const struct file_operations gntdev_fops = {
 	.owner = THIS_MODULE,
 	.open = gntdev_open,
 	.release = gntdev_release,
 	.mmap = gntdev_mmap,
+	.show_fdinfo = gntdev_show_fdinfo,
 	.unlocked_ioctl = gntdev_ioctl,
 #ifdef CONFIG_COMPAT
 	.compat_ioctl = gntdev_compat_ioctl,

@@ -137,6 +137,24 @@ void gntdev_notify_free(struct gntdev_notify *notify)
 }
 
 /**
+ * gntdev_notify_count() - count a range's notifications
+ * @notify: the range's set, under the instance's lock
+ *
+ * Return: how many pages have one.
+ */
+unsigned int gntdev_notify_count(const struct gntdev_notify *notify)
+{
+	unsigned int count = notify->first ? 1 : 0;
+	unsigned long page;
+	void *entry;
+
+	if (notify->others)
+		xa_for_each(&notify->others->pages, page, entry)
+			count++;
+	return count;
+}
+
+/**
  * gntdev_notify_clears() - is there a byte to be cleared?
  * @notify: the set
  *

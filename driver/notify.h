@@ -50,6 +50,7 @@ static inline void *gntdev_notify_entry(u32 action, unsigned int byte, u32 port)
 }
 
 void gntdev_notify_free(struct gntdev_notify *notify);
+unsigned int gntdev_notify_count(const struct gntdev_notify *notify);
 bool gntdev_notify_clears(const struct gntdev_notify *notify);
 int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *instance,
 		      unsigned int page, void *entry);

@@ -421,6 +421,28 @@ static noinline int set_clearing_notify(struct gntdev_instance *instance, unsign
 }
 
 /**
+ * gntdev_range_tally() - count what the ranges of an instance are
+ * @instance: the instance, whose lock the caller holds
+ * @tally:    filled in
+ */
+void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *tally)
+{
+	struct rb_node *node;
+
+	lockdep_assert_held(&instance->lock);
+	memset(tally, 0, sizeof(*tally));
+	for (node = rb_first(&instance->table.slots); node; node = rb_next(node)) {
+		struct gntdev_range *range = to_range(rb_entry(node, struct gntdev_slot, node));
+
+		tally->ranges++;
+		if (READ_ONCE(range->mapping))
+			tally->mapped += range->slot.count;
+		tally->notifications += gntdev_notify_count(&range->notify);
+		cond_resched();
+	}
+}
+
+/**
  * gntdev_range_set_notify() - set, replace or clear a page's notification
  * @instance: whose table
  * @index:    offset of a byte, in bytes

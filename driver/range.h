@@ -41,6 +41,18 @@ struct gntdev_range {
 	struct ioctl_gntdev_grant_ref refs[];
 };
 
+/**
+ * struct gntdev_tally - the ranges of an instance, counted
+ * @ranges:        how many there are
+ * @mapped:        pages of those that are mapped
+ * @notifications: pages with an unmap notification
+ */
+struct gntdev_tally {
+	unsigned int ranges;
+	unsigned int mapped;
+	unsigned int notifications;
+};
+
 /* Bits of a range's state. */
 enum {
 	GNTDEV_RANGE_LOCKED,		/* gntdev_range_lock(); held while it is being mapped */
@@ -68,6 +80,8 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 
 int gntdev_range_map(struct gntdev_range *range, bool write_combining,
 		     struct gntdev_unmapped *unmapped);
+
+void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *tally);
 
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port);
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What /proc/PID/fdinfo/FD tells of an instance is what it has. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/grant.h"
+
+#define N 5
+
+/* What the line "@name:" says; ~0 without one. */
+static unsigned int told_by(pid_t pid, int fd, const char *name)
+{
+	unsigned int value = ~0U;
+	size_t length = strlen(name);
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	file = fopen(path, "re");
+	if (!file)
+		return value;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, length) && line[length] == ':')
+			value = strtoul(line + length + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
+static void tells(int fd, const char *when, unsigned int references, unsigned int ranges,
+		  unsigned int mapped, unsigned int notifications)
+{
+	check_eq("M6", told_by(getpid(), fd, "limit"), 32752, "%s: limit", when);
+	check_eq("M1", told_by(getpid(), fd, "references"), references, "%s: references", when);
+	check_eq("M1", told_by(getpid(), fd, "ranges"), ranges, "%s: ranges", when);
+	check_eq("V1", told_by(getpid(), fd, "mapped"), mapped, "%s: mapped pages", when);
+	check_eq("N1", told_by(getpid(), fd, "notifications"), notifications, "%s: notifications",
+		 when);
+}
+
+int main(void)
+{
+	struct grants *grants;
+	uint64_t first, second;
+	void *mapping;
+	int fd, buffer;
+
+	t_start();
+	grants = grants_make(N);
+	fd = dev_open();
+	check_ok("M6", dev_max(fd, 32752), "SET_MAX_GRANTS");
+	tells(fd, "at first", 0, 0, 0, 0);
+	check_ok("M1", dev_map(fd, grants->refs, N - 1, &first), "register some");
+	check_ok("M1", dev_map(fd, grants->refs + N - 1, 1, &second), "and one more");
+	tells(fd, "registered", N, 2, 0, 0);
+	mapping = dev_mmap(fd, first, N - 1, RW);
+	check("V1", mapping != MAP_FAILED, "mmap");
+	check_ok("N1", dev_notify(fd, first, UNMAP_NOTIFY_CLEAR_BYTE, 0), "notification, first page");
+	check_ok("N1", dev_notify(fd, first + 2 * PAGE, UNMAP_NOTIFY_CLEAR_BYTE, 0),
+		 "notification, third page");
+	tells(fd, "mapped", N, 2, N - 1, 2);
+	check_ok("E1", dev_export(fd, 0, grants->refs, 2, &buffer), "export");
+	check_eq("E1", told_by(getpid(), fd, "exports"), 1, "exports");
+	check_eq("I1", told_by(getpid(), fd, "imports"), 0, "imports");
+	close(buffer);
+	dev_munmap(mapping, N - 1);
+	tells(fd, "unmapped", N, 2, 0, 0);
+	check_ok("M4", dev_unmap(fd, second, 1), "remove one range");
+	tells(fd, "removed", N - 1, 1, 0, 0);
+	close(fd);
+	check_eq("A2", grants_free(grants), 0, "the pages are free");
+	return t_done();
+}
