@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* libxengnttab, as Debian has it, on this driver. Linked with -lxengnttab. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <xengnttab.h>
@@ -12,6 +13,12 @@
 int main(void)
 {
 	uint32_t domids[N], refs[N];
+	uint64_t words[2] = { 0 };
+	xengnttab_grant_copy_segment_t copy = {
+		.len = sizeof(words),
+		.flags = GNTCOPY_source_gref,
+		.status = 77,
+	};
 	struct channel *channel;
 	struct grants *grants;
 	xengnttab_handle *handle;
@@ -28,6 +35,7 @@ int main(void)
 	handle = xengnttab_open(NULL, 0);
 	if (!handle)
 		t_bail("xengnttab_open: %m");
+	check("A3", fcntl(xengnttab_fd(handle), F_GETFD) >= 0, "xengnttab_fd");
 	check_ok("A3", xengnttab_set_max_grants(handle, 64), "xengnttab_set_max_grants");
 
 	mapping = xengnttab_map_grant_ref(handle, domids[0], refs[0], RW);
@@ -43,6 +51,14 @@ int main(void)
 	mapping = xengnttab_map_domain_grant_refs(handle, N, granter_domid(), refs, RO);
 	check("A3", mapping && !mapping_bad(mapping, N, 1), "xengnttab_map_domain_grant_refs");
 	check_ok("A3", xengnttab_unmap(handle, mapping, N), "xengnttab_unmap of them");
+
+	copy.source.foreign.domid = domids[1];
+	copy.source.foreign.ref = refs[1];
+	copy.dest.virt = words;
+	check_ok("A3", xengnttab_grant_copy(handle, 1, &copy), "xengnttab_grant_copy");
+	check_eq("A3", copy.status, GNTST_okay, "says okay");
+	check("A3", words[0] == pattern_word(1, 1, 0) && words[1] == pattern_word(1, 1, 1),
+	      "brings the bytes");
 
 	grants_poke(grants, 0, 99, 0xff);
 	mapping = xengnttab_map_grant_ref_notify(handle, domids[0], refs[0], RW, 99, channel->port);
