@@ -14,6 +14,7 @@ help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
 	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12)"
 	@echo "make check-debug  the same on kernels that look for mistakes (QUICK=1: a part of it)"
+	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (KERNEL=6.1|6.12)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
 	@echo "make lint      check what needs no Xen, coding style included"
@@ -33,6 +34,10 @@ check: setup
 check-debug: setup
 	@vm/setup --kernel
 	@tests/check-vm --kernel 6.1-debug --timeout 14400 $(if $(QUICK),dom0,--full)
+
+.PHONY: check-clients
+check-clients: setup
+	@clients/run --kernel $(KERNEL) --driver $(DRIVER)
 
 .PHONY: bench
 bench:
