@@ -29,6 +29,8 @@
 #include "argpage.h"
 #include "compat.h"
 #include "copy.h"
+#include "stats.h"
+#include "trace.h"
 
 /* Segments looked at together. */
 #define BATCH	48
@@ -158,7 +160,7 @@ static int deliver(struct copy_batch *batch)
  */
 static int flush(struct copy_batch *batch)
 {
-	unsigned int i;
+	unsigned int i, refused = 0;
 	int err;
 
 	if (!batch->n_ops) {
@@ -171,9 +173,15 @@ static int flush(struct copy_batch *batch)
 	 * is told GNTST_eagain.
 	 */
 	err = HYPERVISOR_grant_table_op(GNTTABOP_copy, batch->ops, batch->n_ops);
-	for (i = 0; i < batch->n_ops; i++)
-		batch->status[batch->segment_of[i]] = err ? GNTST_general_error :
-							    batch->ops[i].status;
+	for (i = 0; i < batch->n_ops; i++) {
+		s16 status = err ? GNTST_general_error : batch->ops[i].status;
+
+		batch->status[batch->segment_of[i]] = status;
+		refused += status != GNTST_okay;
+		trace_gntdev_copy(&batch->ops[i], status);
+	}
+	gntdev_count(copied, batch->n_ops - refused);
+	gntdev_count(refused, refused);
 	err = batch->n_deliver ? deliver(batch) : 0;
 	batch->n_ops = 0;
 	batch->n_deliver = 0;

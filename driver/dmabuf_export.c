@@ -24,6 +24,8 @@
 #include "instance.h"
 #include "mapping.h"
 #include "range.h"
+#include "stats.h"
+#include "trace.h"
 #include "vma.h"
 #include "vmap.h"
 
@@ -283,6 +285,7 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 	mutex_lock(&instance->lock);
 	list_del(&export->link);
 	mutex_unlock(&instance->lock);
+	trace_gntdev_export_released(export->fd, 0);
 	complete_all(&export->released);
 	kref_put(&export->ref, export_free);
 }
@@ -370,6 +373,58 @@ static struct dma_buf *make_dmabuf(struct gntdev_export *export)
 	return dmabuf;
 }
 
+/*
+ * Makes a dma-buf of a range, which it takes over, and gives the caller a descriptor, noted in @op.
+ */
+static int export_range(struct gntdev_instance *instance, struct gntdev_range *range,
+			struct ioctl_gntdev_dmabuf_exp_from_refs *op,
+			struct ioctl_gntdev_dmabuf_exp_from_refs __user *arg)
+{
+	struct gntdev_export *export;
+	struct dma_buf *dmabuf;
+	int err, fd;
+
+	export = export_alloc(instance, range);
+	if (!export) {
+		err = -ENOMEM;
+		goto err_range;
+	}
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		err = fd;
+		goto err_export;
+	}
+	op->fd = fd;
+	export->fd = fd;
+	err = gntdev_range_map(range, op->flags == GNTDEV_DMA_FLAG_WC, &export->unmapped);
+	if (err)
+		goto err_fd;
+
+	/* From here on the export goes with its mapping. */
+	dmabuf = make_dmabuf(export);
+	if (IS_ERR(dmabuf)) {
+		put_unused_fd(fd);
+		gntdev_range_unuse(range);
+		return PTR_ERR(dmabuf);
+	}
+	if (put_user(fd, &arg->fd)) {
+		put_unused_fd(fd);
+		dma_buf_put(dmabuf);
+		return -EFAULT;
+	}
+	gntdev_count(exported, 1);
+	fd_install(fd, dmabuf->file);
+	return 0;
+
+err_fd:
+	put_unused_fd(fd);
+err_export:
+	kref_put(&export->ref, export_free);
+err_range:
+	gntdev_range_put(range);
+	return err;
+}
+
 /**
  * gntdev_export() - DMABUF_EXP_FROM_REFS
  * @instance: where it is asked for
@@ -382,10 +437,9 @@ long gntdev_export(struct gntdev_instance *instance,
 		   struct ioctl_gntdev_dmabuf_exp_from_refs __user *arg, unsigned int limit)
 {
 	struct ioctl_gntdev_dmabuf_exp_from_refs op;
-	struct gntdev_export *export;
 	struct gntdev_range *range;
-	struct dma_buf *dmabuf;
-	int err, fd;
+	u32 first;
+	int err;
 
 	if (copy_from_user(&op, arg, offsetof(typeof(op), refs)))
 		return -EFAULT;
@@ -402,42 +456,10 @@ long gntdev_export(struct gntdev_instance *instance,
 	range = read_refs(instance, op.domid, arg->refs, op.count);
 	if (IS_ERR(range))
 		return PTR_ERR(range);
-	export = export_alloc(instance, range);
-	if (!export) {
-		err = -ENOMEM;
-		goto err_range;
-	}
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		err = fd;
-		goto err_export;
-	}
-	export->fd = fd;
-	err = gntdev_range_map(range, op.flags == GNTDEV_DMA_FLAG_WC, &export->unmapped);
-	if (err)
-		goto err_fd;
-
-	/* From here on the export goes with its mapping. */
-	dmabuf = make_dmabuf(export);
-	if (IS_ERR(dmabuf)) {
-		put_unused_fd(fd);
-		gntdev_range_unuse(range);
-		return PTR_ERR(dmabuf);
-	}
-	if (put_user(fd, &arg->fd)) {
-		put_unused_fd(fd);
-		dma_buf_put(dmabuf);
-		return -EFAULT;
-	}
-	fd_install(fd, dmabuf->file);
-	return 0;
-
-err_fd:
-	put_unused_fd(fd);
-err_export:
-	kref_put(&export->ref, export_free);
-err_range:
-	gntdev_range_put(range);
+	first = range->refs[0].ref;
+	op.fd = -1;
+	err = export_range(instance, range, &op, arg);
+	trace_gntdev_export(op.domid, first, op.count, op.fd, err);
 	return err;
 }
 

@@ -22,6 +22,8 @@
 #include "grants.h"
 #include "instance.h"
 #include "retry.h"
+#include "stats.h"
+#include "trace.h"
 
 /**
  * struct gntdev_import - a dma-buf whose pages are granted
@@ -271,12 +273,15 @@ long gntdev_import(struct gntdev_instance *instance,
 		goto err_release;
 	}
 
+	gntdev_count(imported, 1);
+	trace_gntdev_import(op.domid, import->refs[0], op.count, op.fd, 0);
 	mutex_lock(&instance->lock);
 	list_add(&import->link, &instance->imports);
 	mutex_unlock(&instance->lock);
 	return 0;
 
 err_release:
+	trace_gntdev_import(op.domid, import->refs[0], op.count, op.fd, err);
 	import_release(import);
 	return err;
 }
@@ -313,6 +318,7 @@ long gntdev_import_release(struct gntdev_instance *instance,
 	mutex_unlock(&instance->lock);
 	if (!IS_ERR(dmabuf))
 		dma_buf_put(dmabuf);
+	trace_gntdev_import_release(op.fd, found ? 0 : -ENOENT);
 	if (!found)
 		return -ENOENT;
 	import_release(found);

@@ -27,6 +27,8 @@
 #include "instance.h"
 #include "mapping.h"
 #include "range.h"
+#include "stats.h"
+#include "trace.h"
 #include "vma.h"
 
 static unsigned int limit = 65536;
@@ -107,16 +109,16 @@ static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
 	if (copy_from_user(range->refs, arg->refs, flex_array_size(range, refs, count)))
 		goto err_put;
 	err = gntdev_grants_check(range->refs, count);
-	if (err)
-		goto err_put;
-
-	err = gntdev_range_insert(range);
+	if (!err)
+		err = gntdev_range_insert(range);
+	trace_gntdev_register(range, err);
 	if (err)
 		goto err_put;
 	if (put_user((u64)range->slot.first << PAGE_SHIFT, &arg->index)) {
 		gntdev_range_withdraw(range);
 		return -EFAULT;
 	}
+	gntdev_count(registered, count);
 	gntdev_range_publish(range);
 	return 0;
 
@@ -129,10 +131,13 @@ static noinline_for_stack long unmap_grant_ref(struct gntdev_instance *instance,
 					       struct ioctl_gntdev_unmap_grant_ref __user *arg)
 {
 	struct ioctl_gntdev_unmap_grant_ref op;
+	int err;
 
 	if (copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
-	return gntdev_range_remove(instance, op.index, op.count);
+	err = gntdev_range_remove(instance, op.index, op.count);
+	trace_gntdev_unregister(op.index, op.count, err);
+	return err;
 }
 
 static noinline_for_stack long
@@ -173,6 +178,16 @@ static noinline_for_stack long set_max_grants(struct gntdev_instance *instance,
 	return err;
 }
 
+/* So that it costs one instruction when nobody traces. */
+static noinline int set_notify_traced(struct gntdev_instance *instance, u64 index, u32 action,
+				      u32 port)
+{
+	int err = gntdev_range_set_notify(instance, index, action, port);
+
+	trace_gntdev_set_notify(index, action, port, err);
+	return err;
+}
+
 static noinline_for_stack long set_unmap_notify(struct gntdev_instance *instance,
 						struct ioctl_gntdev_unmap_notify __user *arg)
 {
@@ -185,6 +200,8 @@ static noinline_for_stack long set_unmap_notify(struct gntdev_instance *instance
 	unsafe_get_user(action, &arg->action, err_fault);
 	unsafe_get_user(port, &arg->event_channel_port, err_fault);
 	user_read_access_end();
+	if (trace_gntdev_set_notify_enabled())
+		return set_notify_traced(instance, index, action, port);
 	return gntdev_range_set_notify(instance, index, action, port);
 
 err_fault:
@@ -297,6 +314,7 @@ static const struct file_operations gntdev_fops = {
 static struct miscdevice gntdev_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "xen/gntdev",
+	.groups = gntdev_stats_groups,
 	.fops = &gntdev_fops,
 	.mode = 0600,
 };

@@ -22,6 +22,8 @@
 #include "instance.h"
 #include "mapping.h"
 #include "notify.h"
+#include "stats.h"
+#include "trace.h"
 
 /* Mappings of one page: most of them, and of a size that the general caches do not have. */
 static struct kmem_cache *mapping_cache;
@@ -210,6 +212,8 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 		if (err)
 			gntdev_grants_unmap(mapping->pages, handles, mapping->count);
 	}
+	if (!err)
+		gntdev_count(mapped, mapping->count);
 	return err;
 }
 
@@ -357,6 +361,7 @@ static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsign
 
 	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, first, count);
 	gntdev_grants_unmap(pages, gntdev_mapping_handles(mapping) + first, count);
+	gntdev_count(unmapped, count);
 	gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
 	free_pages_not_kept(mapping, pages, count);
 	memset(pages, 0, count * sizeof(*pages));
@@ -439,6 +444,7 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
 	 * write over them. But the peer is not to wait for that.
 	 */
 	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, 0, mapping->count);
+	trace_gntdev_unmap_later(mapping->count);
 	if (instance)
 		gntdev_instance_get(instance);
 	gntdev_retry_later(&busy_mappings, &mapping->retry);

@@ -23,6 +23,8 @@
 #include "../include/uapi/xen/gntdev.h"
 #include "instance.h"
 #include "notify.h"
+#include "stats.h"
+#include "trace.h"
 
 /**
  * struct gntdev_notify_others - notifications of pages other than the first
@@ -282,6 +284,8 @@ static void send_event(struct gntdev_notify *notify, struct gntdev_instance *ins
 	if (!sends(entry))
 		return;
 	notify_remote_via_evtchn(entry_port(entry));
+	gntdev_count(events, 1);
+	trace_gntdev_send_event(entry_port(entry), page);
 
 	mutex_lock(&instance->lock);
 	unused = put_entry_port(instance, entry);

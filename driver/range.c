@@ -21,6 +21,7 @@
 #include "mapping.h"
 #include "notify.h"
 #include "range.h"
+#include "trace.h"
 
 static struct lock_class_key range_lock_class;
 
@@ -266,8 +267,10 @@ void gntdev_range_unuse(struct gntdev_range *range)
 	}
 	gntdev_range_unlock(range);
 
-	if (mapping)
+	if (mapping) {
 		gntdev_mapping_release(mapping, &notify, instance);
+		trace_gntdev_unmap(range, 0);
+	}
 	gntdev_range_put(range);
 }
 

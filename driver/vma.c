@@ -10,6 +10,7 @@
 #include "grants.h"
 #include "instance.h"
 #include "range.h"
+#include "trace.h"
 #include "vma.h"
 
 static const struct vm_operations_struct *vm_ops(void)
@@ -70,6 +71,7 @@ int gntdev_vma_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	if (!err)
 		err = gntdev_is_pv() ? gntdev_pv_map(vma, range) : gntdev_xlate_map(vma, range);
 	gntdev_range_unlock(range);
+	trace_gntdev_map(range, err);
 	if (err)
 		goto err_unuse;
 

@@ -31,6 +31,7 @@
 #include "grants.h"
 #include "mapping.h"
 #include "range.h"
+#include "stats.h"
 #include "vma.h"
 
 static unsigned long view_start(const struct gntdev_pv_view *view)
@@ -266,6 +267,8 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		return PTR_ERR(mapping);
 
 	range->mapping = mapping;
+	if (fresh)
+		gntdev_count(mapped, mapping->count);
 	view = view_create(vma, range, fresh);
 	if (IS_ERR(view)) {
 		err = PTR_ERR(view);
