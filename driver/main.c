@@ -278,6 +278,7 @@ static long gntdev_compat_ioctl(struct file *file, unsigned int cmd, unsigned lo
 static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	struct gntdev_instance *instance = file->private_data;
+	const struct gntdev_tally_domain *domain;
 	unsigned int exports = 0, imports = 0;
 	unsigned int limit, references;
 	struct gntdev_tally tally;
@@ -297,6 +298,11 @@ static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
 		   tally.ranges);
 	seq_printf(seq, "mapped:\t%u\nnotifications:\t%u\n", tally.mapped, tally.notifications);
 	seq_printf(seq, "exports:\t%u\nimports:\t%u\n", exports, imports);
+	for (domain = tally.domains; domain < tally.domains + tally.count; domain++)
+		seq_printf(seq, "domain:\t%u\t%u\t%u\n", domain->domid, domain->references,
+			   domain->mapped);
+	if (domain->references)
+		seq_printf(seq, "domain:\tothers\t%u\t%u\n", domain->references, domain->mapped);
 }
 
 static const struct file_operations gntdev_fops = {

@@ -423,6 +423,39 @@ static noinline int set_clearing_notify(struct gntdev_instance *instance, unsign
 	return err;
 }
 
+static struct gntdev_tally_domain *tally_domain(struct gntdev_tally *tally, u32 domid)
+{
+	struct gntdev_tally_domain *domain = tally->domains;
+
+	for (; domain < tally->domains + tally->count; domain++)
+		if (domain->domid == domid)
+			return domain;
+	if (tally->count < GNTDEV_TALLY_DOMAINS) {
+		tally->count++;
+		domain->domid = domid;
+	}
+	return domain;
+}
+
+/* Neighbours are mostly of one domain, so that this costs little even for a full table. */
+static void tally_references(struct gntdev_tally *tally, const struct gntdev_range *range,
+			     bool mapped)
+{
+	unsigned int first, end;
+
+	for (first = 0; first < range->slot.count; first = end) {
+		u32 domid = range->refs[first].domid;
+		struct gntdev_tally_domain *domain = tally_domain(tally, domid);
+
+		for (end = first + 1; end < range->slot.count; end++)
+			if (range->refs[end].domid != domid)
+				break;
+		domain->references += end - first;
+		if (mapped)
+			domain->mapped += end - first;
+	}
+}
+
 /**
  * gntdev_range_tally() - count what the ranges of an instance are
  * @instance: the instance, whose lock the caller holds
@@ -436,10 +469,12 @@ void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *t
 	memset(tally, 0, sizeof(*tally));
 	for (node = rb_first(&instance->table.slots); node; node = rb_next(node)) {
 		struct gntdev_range *range = to_range(rb_entry(node, struct gntdev_slot, node));
+		bool mapped = READ_ONCE(range->mapping);
 
 		tally->ranges++;
-		if (READ_ONCE(range->mapping))
+		if (mapped)
 			tally->mapped += range->slot.count;
+		tally_references(tally, range, mapped);
 		tally->notifications += gntdev_notify_count(&range->notify);
 		cond_resched();
 	}

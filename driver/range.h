@@ -41,16 +41,36 @@ struct gntdev_range {
 	struct ioctl_gntdev_grant_ref refs[];
 };
 
+/* How many domains a tally tells apart. */
+#define GNTDEV_TALLY_DOMAINS	16
+
+/**
+ * struct gntdev_tally_domain - what of an instance's ranges is of one domain
+ * @domid:      the domain
+ * @references: how many of its references are registered
+ * @mapped:     how many of these are mapped
+ */
+struct gntdev_tally_domain {
+	u32 domid;
+	unsigned int references;
+	unsigned int mapped;
+};
+
 /**
  * struct gntdev_tally - the ranges of an instance, counted
  * @ranges:        how many there are
  * @mapped:        pages of those that are mapped
  * @notifications: pages with an unmap notification
+ * @count:         domains in @domains
+ * @domains:       the first domains that the ranges name, in no order; behind them what is of all
+ *                 others, whose @domid says nothing
  */
 struct gntdev_tally {
 	unsigned int ranges;
 	unsigned int mapped;
 	unsigned int notifications;
+	unsigned int count;
+	struct gntdev_tally_domain domains[GNTDEV_TALLY_DOMAINS + 1];
 };
 
 /* Bits of a range's state. */

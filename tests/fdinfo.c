@@ -9,6 +9,8 @@
 #include "lib/grant.h"
 
 #define N 5
+/* What gntdev(4) says that fdinfo tells apart. */
+#define DOMAINS 16
 
 /* What the line "@name:" says; ~0 without one. */
 static unsigned int told_by(pid_t pid, int fd, const char *name)
@@ -27,6 +29,59 @@ static unsigned int told_by(pid_t pid, int fd, const char *name)
 			value = strtoul(line + length + 1, NULL, 10);
 	fclose(file);
 	return value;
+}
+
+/* What the line "domain:" of @domid says, as one text; "" without one. */
+static const char *domain_told(int fd, const char *domid)
+{
+	static char told[64];
+	size_t length = strlen(domid);
+	char path[64], line[256];
+	FILE *file;
+
+	told[0] = 0;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return told;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, "domain:\t", 8) && !strncmp(line + 8, domid, length) &&
+		    line[8 + length] == '\t')
+			snprintf(told, sizeof(told), "%.*s", (int)strcspn(line + 9 + length, "\n"),
+				 line + 9 + length);
+	fclose(file);
+	return told;
+}
+
+static void domain_tells(int fd, const char *when, unsigned int domid, const char *counts)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", domid);
+	check("M3", !strcmp(domain_told(fd, number), counts), "%s: domain %u: %s", when, domid,
+	      domain_told(fd, number));
+}
+
+/* References of more domains than it tells apart; nobody needs to have granted them. */
+static void many_domains(void)
+{
+	struct ioctl_gntdev_grant_ref refs[2 * (DOMAINS + 3)];
+	char counts[16], number[16];
+	int fd = dev_open(), right = 0;
+	uint64_t index;
+
+	for (unsigned int i = 0; i < DOMAINS + 3; i++)
+		refs[2 * i] = refs[2 * i + 1] = (struct ioctl_gntdev_grant_ref){ NO_DOMAIN + i, 8 };
+	check_ok("M3", dev_map(fd, refs, 2 * (DOMAINS + 3), &index), "references of many domains");
+	for (unsigned int i = 0; i < DOMAINS; i++) {
+		snprintf(number, sizeof(number), "%u", NO_DOMAIN + i);
+		right += !strcmp(domain_told(fd, number), "2\t0");
+	}
+	check_eq("M3", right, DOMAINS, "domains that have a line");
+	snprintf(counts, sizeof(counts), "%u\t0", 2 * 3);
+	check("M3", !strcmp(domain_told(fd, "others"), counts), "the others: %s",
+	      domain_told(fd, "others"));
+	close(fd);
 }
 
 static void tells(int fd, const char *when, unsigned int references, unsigned int ranges,
@@ -52,6 +107,7 @@ int main(void)
 	fd = dev_open();
 	check_ok("M6", dev_max(fd, 32752), "SET_MAX_GRANTS");
 	tells(fd, "at first", 0, 0, 0, 0);
+	domain_tells(fd, "at first", granter_domid(), "");
 	check_ok("M1", dev_map(fd, grants->refs, N - 1, &first), "register some");
 	check_ok("M1", dev_map(fd, grants->refs + N - 1, 1, &second), "and one more");
 	tells(fd, "registered", N, 2, 0, 0);
@@ -61,6 +117,8 @@ int main(void)
 	check_ok("N1", dev_notify(fd, first + 2 * PAGE, UNMAP_NOTIFY_CLEAR_BYTE, 0),
 		 "notification, third page");
 	tells(fd, "mapped", N, 2, N - 1, 2);
+	domain_tells(fd, "mapped", granter_domid(), "5\t4");
+	check("M3", !*domain_told(fd, "others"), "no others");
 	check_ok("E1", dev_export(fd, 0, grants->refs, 2, &buffer), "export");
 	check_eq("E1", told_by(getpid(), fd, "exports"), 1, "exports");
 	check_eq("I1", told_by(getpid(), fd, "imports"), 0, "imports");
@@ -69,7 +127,9 @@ int main(void)
 	tells(fd, "unmapped", N, 2, 0, 0);
 	check_ok("M4", dev_unmap(fd, second, 1), "remove one range");
 	tells(fd, "removed", N - 1, 1, 0, 0);
+	domain_tells(fd, "removed", granter_domid(), "4\t0");
 	close(fd);
+	many_domains();
 	check_eq("A2", grants_free(grants), 0, "the pages are free");
 	return t_done();
 }
