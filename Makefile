@@ -17,6 +17,7 @@ help:
 	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (KERNEL=6.1|6.12)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
+	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
 
@@ -55,6 +56,12 @@ setup:
 
 .PHONY: module
 module: $(BUILD)/xen-gntdev.ko
+
+# gnt(1), linked with Debian's Xen libraries.
+.PHONY: tools
+tools:
+	@vm/setup --build
+	@$(MAKE) --no-print-directory -C tools OUT=$(CURDIR)/build/tools
 
 # Built beside the sources, so that one tree serves several kernels.
 $(BUILD)/xen-gntdev.ko: $(SOURCES)
