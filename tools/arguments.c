@@ -21,7 +21,7 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
 	case ':':
 		misuse("%s wants a value", argv[optind - 1]);
 	case '?':
-		/* optopt is 0 for a long one that is unknown, and set for one without use for a value. */
+		/* optopt is 0 for a long one that is unknown; set for one that takes no value. */
 		if (optopt && optopt < 128 && strncmp(argv[optind - 1], "--", 2))
 			misuse("there is no option -%c", optopt);
 		if (optopt)

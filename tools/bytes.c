@@ -55,11 +55,11 @@ void raw_dump(const void *bytes, size_t size)
 		fail("what was to be printed cannot be written: %s", strerror(errno));
 }
 
-void *read_all(const char *file, size_t room, size_t max, size_t *size)
+void *read_all(const char *file, size_t max, size_t *size)
 {
 	FILE *in = file ? fopen(file, "re") : stdin;
 	const char *name = file ? file : "stdin";
-	size_t have = 0, space = room < PAGE_BYTES ? PAGE_BYTES : room;
+	size_t have = 0, space = PAGE_BYTES;
 	char *bytes = allocate(space, 1);
 
 	if (!in)
@@ -74,9 +74,8 @@ void *read_all(const char *file, size_t room, size_t max, size_t *size)
 			fail("%s has more than the %zu bytes that there is room for", name, max);
 		if (!got || have < space)
 			break;
-		bytes = resize(bytes, 2, space);
-		memset(bytes + space, 0, space);
 		space *= 2;
+		bytes = resize(bytes, space, 1);
 	}
 	if (file)
 		fclose(in);

@@ -86,7 +86,7 @@ static int run(int argc, char **argv)
 	no_more_arguments(argc, argv);
 
 	if (write) {
-		bytes = read_all(NULL, 0, most, &size);
+		bytes = read_all(NULL, most, &size);
 		copy(&place, bytes, size, true);
 	} else {
 		bytes = allocate(most, 1);

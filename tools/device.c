@@ -74,7 +74,7 @@ const char *map_reason(int error, unsigned int domid)
 	case ENOMEM:
 		return "there is not enough memory";
 	case ENOSPC:
-		return "there is no room for another mapping, in Xen (gnttab_max_maptrack_frames) or under the limit of the device";
+		return "Xen has no room for another mapping, or the limit of the device is reached";
 	case EOPNOTSUPP:
 		return "this domain cannot have memory of that kind";
 	case ESRCH:

@@ -63,10 +63,11 @@ unsigned int domain(const char *text)
 {
 	int domid;
 
-	if (*text && !text[strspn(text, "0123456789")])
+	if (*text && (!strncmp(text, "0x", 2) || !text[strspn(text, "0123456789")]))
 		return number("DOMID", text, 0, DOMID_END - 1);
 	domid = strcmp(text, "self") ? domid_of_name(text) : own_domid();
 	if (domid < 0)
-		misuse("'%s' is no domain's number, and xenstore knows no domain of that name", text);
+		misuse("'%s' is no domain's number, and xenstore knows no domain of that name",
+		       text);
 	return domid;
 }

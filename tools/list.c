@@ -65,6 +65,9 @@ static bool may_have(const struct open_device *open, int domid)
 	return false;
 }
 
+static const char heading[] =
+	"    PID COMMAND          FD    REFS RANGES MAPPED NOTIFY EXPORT IMPORT  DOMAINS";
+
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -90,7 +93,7 @@ static int run(int argc, char **argv)
 	if (json)
 		printf("[");
 	else
-		puts("    PID COMMAND          FD    REFS RANGES MAPPED NOTIFY EXPORT IMPORT  DOMAINS");
+		puts(heading);
 	for (unsigned int i = 0; i < opens.n; i++) {
 		if (domid >= 0 && !may_have(opens.open + i, domid))
 			continue;

@@ -160,8 +160,8 @@ static int run(int argc, char **argv)
 		if (refs_find(&map.refs, map.listed.ref[i]) < 0)
 			misuse("--release names %u, which is not to be mapped", map.listed.ref[i]);
 	if (map.clear >= (long)map.refs.n * PAGE_BYTES)
-		misuse("OFFSET %ld is behind the %lu bytes of the pages", map.clear,
-		       (unsigned long)map.refs.n * PAGE_BYTES);
+		misuse("OFFSET %ld is behind the %zu bytes of the pages", map.clear,
+		       (size_t)map.refs.n * PAGE_BYTES);
 	if (raw && quiet)
 		misuse("--raw and --quiet exclude each other");
 

@@ -11,6 +11,14 @@
 
 const struct command *command;
 
+/* "gnt", or "gnt map" */
+static void name_command(void)
+{
+	fputs("gnt", stderr);
+	if (command)
+		fprintf(stderr, " %s", command->name);
+}
+
 static void say(const char *fmt, va_list arguments)
 {
 	char words[512];
@@ -22,7 +30,8 @@ static void say(const char *fmt, va_list arguments)
 			*letter = '?';
 	/* What was printed comes first where both go to one place. */
 	fflush(stdout);
-	fprintf(stderr, "gnt%s%s: %s", command ? " " : "", command ? command->name : "", words);
+	name_command();
+	fprintf(stderr, ": %s", words);
 }
 
 void misuse(const char *fmt, ...)
@@ -32,7 +41,9 @@ void misuse(const char *fmt, ...)
 	va_start(arguments, fmt);
 	say(fmt, arguments);
 	va_end(arguments);
-	fprintf(stderr, " (see gnt%s%s --help)\n", command ? " " : "", command ? command->name : "");
+	fputs(" (see ", stderr);
+	name_command();
+	fputs(" --help)\n", stderr);
 	exit(2);
 }
 

@@ -21,17 +21,16 @@ struct sharing {
 
 static void share_failed(const struct sharing *sharing)
 {
-	const char *why = strerror(errno);
-
 	if (errno == ENOSPC)
-		why = "no more pages may be shared (see the parameter limit of xen-gntalloc), "
-		      "or the grant table is full";
-	fail("domain %u, %u pages: %s", sharing->domid, sharing->n, why);
+		fail("domain %u, %u pages: no more pages may be shared (see gnt(1), FILES)",
+		     sharing->domid, sharing->n);
+	fail("domain %u, %u pages: %s", sharing->domid, sharing->n, strerror(errno));
 }
 
 static xengntshr_handle *share(struct sharing *sharing)
 {
 	xengntshr_handle *device = xengntshr_open(&silent, 0);
+	int port = sharing->channel ? sharing->channel->port : -1;
 
 	if (!device)
 		open_failed("/dev/xen/gntalloc", "xen-gntalloc");
@@ -43,8 +42,8 @@ static xengntshr_handle *share(struct sharing *sharing)
 						       sharing->refs.ref, sharing->writable);
 	else
 		sharing->pages = xengntshr_share_page_notify(device, sharing->domid,
-			sharing->refs.ref, sharing->writable, sharing->clear,
-			sharing->channel ? sharing->channel->port : -1);
+							     sharing->refs.ref, sharing->writable,
+							     sharing->clear, port);
 	if (!sharing->pages)
 		share_failed(sharing);
 	return device;
@@ -77,7 +76,8 @@ static int run(int argc, char **argv)
 			sharing.domid = domain(optarg);
 			break;
 		case 'n':
-			most = sharing.n = number("PAGES", optarg, 1, REFS_MAX);
+			most = number("PAGES", optarg, 1, REFS_MAX);
+			sharing.n = most;
 			break;
 		case 'r':
 			sharing.writable = false;
@@ -100,19 +100,20 @@ static int run(int argc, char **argv)
 	if (file) {
 		/* What ends when it was read cannot tell the end once more. */
 		watching.input = strcmp(file, "-");
-		content = read_all(watching.input ? file : NULL, 0, (size_t)most * PAGE_BYTES, &size);
+		content = read_all(watching.input ? file : NULL, (size_t)most * PAGE_BYTES, &size);
 	}
 	if (!sharing.n)
 		sharing.n = size ? (size + PAGE_BYTES - 1) / PAGE_BYTES : 1;
 	if (watching.byte >= (long)sharing.n * PAGE_BYTES)
-		misuse("OFFSET %ld is behind the %u bytes that are shared", watching.byte,
-		       sharing.n * PAGE_BYTES);
+		misuse("OFFSET %ld is behind the %zu bytes that are shared", watching.byte,
+		       (size_t)sharing.n * PAGE_BYTES);
 	if (sharing.clear >= 0 && sharing.n > 1)
 		misuse("--clear is for a single page");
 
 	wait_prepare();
 	if (offer)
-		sharing.channel = watching.channel = channel_offer(sharing.domid);
+		watching.channel = channel_offer(sharing.domid);
+	sharing.channel = watching.channel;
 	device = share(&sharing);
 	if (size)
 		memcpy(sharing.pages, content, size);

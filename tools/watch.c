@@ -57,8 +57,8 @@ static int run(int argc, char **argv)
 	unmap_refs(device, page, 1);
 	xengnttab_close(device);
 	if (!came)
-		fail("domain %u, reference %u: what was waited for did not come in %u.%03u s", domid,
-		     ref, watching.ms / 1000, watching.ms % 1000);
+		fail("domain %u, reference %u: what was waited for did not come in %u.%03u s",
+		     domid, ref, watching.ms / 1000, watching.ms % 1000);
 	return 0;
 }
 

@@ -47,7 +47,7 @@ bool watch(const struct watching *watching)
 		if (watching->ms && (ms < 0 || left < ms))
 			ms = left;
 		woken = wait_for(watching->input, channel_fd(watching->channel), ms);
-		/* The byte was cleared before the event was sent, or before the other end said so. */
+		/* Before the event: the byte was cleared first. */
 		value = look(watching, value, &lines);
 		if (woken == WOKEN_EVENT) {
 			channel_take(watching->channel);

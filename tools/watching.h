@@ -17,8 +17,8 @@ struct watching {
 };
 
 /*
- * A line for each change of the byte and for each event, until the end. False if time ran out before
- * the count was reached.
+ * A line for each change of the byte and for each event, until the end. False if time ran out
+ * before the count was reached.
  */
 bool watch(const struct watching *watching);
 

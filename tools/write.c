@@ -27,7 +27,7 @@ static int run(int argc, char **argv)
 				room > UINT32_MAX ? UINT32_MAX : room - 1);
 	no_more_arguments(argc, argv);
 
-	bytes = read_all(NULL, 0, room - offset, &size);
+	bytes = read_all(NULL, room - offset, &size);
 	device = device_open();
 	pages = map_refs(device, domid, refs.ref, refs.n, true);
 	memcpy(pages + offset, bytes, size);
