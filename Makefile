@@ -18,6 +18,8 @@ help:
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
 	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
+	@echo "make install   DKMS for the module, manual pages, udev rule  (DESTDIR=, PREFIX=$(PREFIX); make uninstall)"
+	@echo "make check-install  build the Debian packages, and try them on a Debian of their own"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
 
@@ -44,6 +46,11 @@ check-clients: setup
 bench:
 	@vm/setup --run --build --bench
 	@bench/run --kernel $(KERNEL)
+
+.PHONY: check-install
+check-install:
+	@vm/setup --run --package
+	@packaging/test
 
 .PHONY: lint
 lint: setup
@@ -76,3 +83,5 @@ $(BUILD)/xen-gntdev.ko: $(SOURCES)
 .PHONY: clean
 clean:
 	rm -rf build
+
+include packaging/install.mk
