@@ -52,6 +52,9 @@ install-source: install-parameters
 	@echo "install $(dkms_source)"
 	@install -d $(dkms_source)/driver
 	@install -m 644 driver/*.[ch] driver/Kbuild $(dkms_source)/driver/
+	@# DKMS holds two modules without a version for the same, and would leave Linux's in its place.
+	@grep -q MODULE_VERSION driver/main.c || \
+		echo 'MODULE_VERSION("$(VERSION)");' >>$(dkms_source)/driver/main.c
 	@install -D -m 644 include/uapi/xen/gntdev.h $(dkms_source)/include/uapi/xen/gntdev.h
 	@sed 's/#MODULE_VERSION#/$(VERSION)/' packaging/dkms.conf >$(dkms_source)/dkms.conf
 
