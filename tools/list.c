@@ -56,13 +56,13 @@ static void json_entry(const struct open_device *open)
 	printf("]}");
 }
 
-/* An instance that has grants of more domains than it tells may have some of this one, too. */
+/* An instance that does not tell all its domains may have grants of this one, too. */
 static bool may_have(const struct open_device *open, int domid)
 {
 	for (unsigned int i = 0; i < open->domains; i++)
 		if (open->domain[i].domid < 0 || open->domain[i].domid == domid)
 			return true;
-	return false;
+	return !open->told;
 }
 
 static const char heading[] =

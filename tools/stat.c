@@ -13,6 +13,7 @@ static void line(void)
 {
 	unsigned long sum[COUNTS] = { 0 };
 	unsigned int instances = 0;
+	bool told = true;
 	struct opens opens;
 
 	opens_find(&opens);
@@ -20,13 +21,18 @@ static void line(void)
 		if (opens.open[i].again)
 			continue;
 		instances++;
+		told = told && opens.open[i].told;
 		for (int count = 0; count < COUNTS; count++)
 			sum[count] += opens.open[i].count[count];
 	}
 	opens_free(&opens);
 	printf("%5u", instances);
-	for (int count = REFERENCES; count < COUNTS; count++)
-		printf("%9lu", sum[count]);
+	for (int count = REFERENCES; count < COUNTS; count++) {
+		if (told)
+			printf("%9lu", sum[count]);
+		else
+			printf("%9s", "-");
+	}
 	putchar('\n');
 	flush_output();
 }
