@@ -24,7 +24,7 @@ ifeq ($(DESTDIR),)
 	@getent group gntdev >/dev/null || groupadd --system gntdev
 	@# Of a device that is there already; without a udev that runs there is nothing to tell.
 	@udevadm control --reload 2>/dev/null && \
-		udevadm trigger --subsystem-match=misc --sysname-match='xen!gntdev' || :
+		udevadm trigger --name-match=xen/gntdev 2>/dev/null || :
 	@echo "From now on 'modprobe xen-gntdev' loads this driver; one that is loaded stays, see modprobe -r."
 endif
 
