@@ -127,17 +127,27 @@ err_put:
 	return err;
 }
 
+static noinline int remove_traced(struct gntdev_instance *instance, u64 index, u32 count)
+{
+	struct ioctl_gntdev_grant_ref ref;
+	int err;
+
+	gntdev_range_ref(instance, index, &ref);
+	err = gntdev_range_remove(instance, index, count);
+	trace_gntdev_unregister(&ref, index, count, err);
+	return err;
+}
+
 static noinline_for_stack long unmap_grant_ref(struct gntdev_instance *instance,
 					       struct ioctl_gntdev_unmap_grant_ref __user *arg)
 {
 	struct ioctl_gntdev_unmap_grant_ref op;
-	int err;
 
 	if (copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
-	err = gntdev_range_remove(instance, op.index, op.count);
-	trace_gntdev_unregister(op.index, op.count, err);
-	return err;
+	if (trace_gntdev_unregister_enabled())
+		return remove_traced(instance, op.index, op.count);
+	return gntdev_range_remove(instance, op.index, op.count);
 }
 
 static noinline_for_stack long
@@ -183,8 +193,10 @@ static noinline int set_notify_traced(struct gntdev_instance *instance, u64 inde
 				      u32 port)
 {
 	int err = gntdev_range_set_notify(instance, index, action, port);
+	struct ioctl_gntdev_grant_ref ref;
 
-	trace_gntdev_set_notify(index, action, port, err);
+	gntdev_range_ref(instance, index, &ref);
+	trace_gntdev_set_notify(&ref, index, action, port, err);
 	return err;
 }
 

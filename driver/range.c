@@ -423,6 +423,26 @@ static noinline int set_clearing_notify(struct gntdev_instance *instance, unsign
 	return err;
 }
 
+/**
+ * gntdev_range_ref() - tell the reference behind an index, to whoever traces
+ * @instance: whose table
+ * @index:    offset of a byte, in bytes
+ * @ref:      set to the reference of that page; to zeroes if no range has it
+ */
+void gntdev_range_ref(struct gntdev_instance *instance, u64 index,
+		      struct ioctl_gntdev_grant_ref *ref)
+{
+	unsigned long page = index >> PAGE_SHIFT;
+	struct gntdev_range *range;
+
+	memset(ref, 0, sizeof(*ref));
+	mutex_lock(&instance->lock);
+	range = find_registered(instance, page);
+	if (range)
+		*ref = range->refs[page - range->slot.first];
+	mutex_unlock(&instance->lock);
+}
+
 static struct gntdev_tally_domain *tally_domain(struct gntdev_tally *tally, u32 domid)
 {
 	struct gntdev_tally_domain *domain = tally->domains;

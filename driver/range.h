@@ -101,6 +101,8 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 int gntdev_range_map(struct gntdev_range *range, bool write_combining,
 		     struct gntdev_unmapped *unmapped);
 
+void gntdev_range_ref(struct gntdev_instance *instance, u64 index,
+		      struct ioctl_gntdev_grant_ref *ref);
 void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *tally);
 
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port);

@@ -57,20 +57,24 @@ DEFINE_EVENT(gntdev_range_class, gntdev_unmap,
 
 /* UNMAP_GRANT_REF. */
 TRACE_EVENT(gntdev_unregister,
-	TP_PROTO(u64 index, u32 count, int result),
-	TP_ARGS(index, count, result),
+	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 count, int result),
+	TP_ARGS(ref, index, count, result),
 	TP_STRUCT__entry(
 		__field(u64, index)
 		__field(u32, count)
+		__field(u32, domid)
+		__field(u32, ref)
 		__field(int, result)
 	),
 	TP_fast_assign(
 		__entry->index = index;
 		__entry->count = count;
+		__entry->domid = ref->domid;
+		__entry->ref = ref->ref;
 		__entry->result = result;
 	),
-	TP_printk("index=%#llx count=%u result=%d", __entry->index, __entry->count,
-		  __entry->result)
+	TP_printk("domid=%u ref=%u index=%#llx count=%u result=%d", __entry->domid, __entry->ref,
+		  __entry->index, __entry->count, __entry->result)
 );
 
 /* Pages that the kernel still uses are unmapped later: at most so many. */
@@ -88,22 +92,27 @@ TRACE_EVENT(gntdev_unmap_later,
 
 /* SET_UNMAP_NOTIFY. */
 TRACE_EVENT(gntdev_set_notify,
-	TP_PROTO(u64 index, u32 action, u32 port, int result),
-	TP_ARGS(index, action, port, result),
+	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 action, u32 port,
+		 int result),
+	TP_ARGS(ref, index, action, port, result),
 	TP_STRUCT__entry(
 		__field(u64, index)
+		__field(u32, domid)
+		__field(u32, ref)
 		__field(u32, action)
 		__field(u32, port)
 		__field(int, result)
 	),
 	TP_fast_assign(
 		__entry->index = index;
+		__entry->domid = ref->domid;
+		__entry->ref = ref->ref;
 		__entry->action = action;
 		__entry->port = port;
 		__entry->result = result;
 	),
-	TP_printk("index=%#llx action=%#x port=%u result=%d", __entry->index, __entry->action,
-		  __entry->port, __entry->result)
+	TP_printk("domid=%u ref=%u index=%#llx action=%#x port=%u result=%d", __entry->domid,
+		  __entry->ref, __entry->index, __entry->action, __entry->port, __entry->result)
 );
 
 /* An unmap notification's event goes out. */

@@ -147,11 +147,13 @@ int main(void)
 				    ref, (unsigned long long)index, N), "map");
 		check("V4", is_told("unmap", "domid=%u ref=%u index=0x%llx count=%u result=0", domid,
 				    ref, (unsigned long long)index, N), "unmap");
-		check("N1", is_told("set_notify", "index=0x%llx action=0x2 port=%u result=0",
-				    (unsigned long long)index, channel->port), "set_notify");
+		check("N1", is_told("set_notify",
+				    "domid=%u ref=%u index=0x%llx action=0x2 port=%u result=0",
+				    domid, ref, (unsigned long long)index, channel->port),
+		      "set_notify");
 		check("N4", is_told("send_event", "port=%u page=0", channel->port), "send_event");
-		check("M4", is_told("unregister", "index=0x%llx count=%u result=0",
-				    (unsigned long long)index, N), "unregister");
+		check("M4", is_told("unregister", "domid=%u ref=%u index=0x%llx count=%u result=0",
+				    domid, ref, (unsigned long long)index, N), "unregister");
 		check("C1", is_told("copy", "from domid=%u ref=%u offset=16 to domid=32752", domid,
 				    ref), "copy");
 		check("C3", strstr(told, "len=8 status=-"), "the other segment, refused");
