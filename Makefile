@@ -3,9 +3,20 @@
 
 KERNEL ?= 6.1
 DRIVER ?= ours
+# The mode of dom0 on amd64: pv or pvh.
+DOM0 ?= pv
+# amd64 or arm64. Those who build on a machine of its own for KDIR need not say which it is.
+ARCH ?= amd64
 CACHE := $(or $(GNTDEV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gntdev)
+ifeq ($(ARCH),arm64)
+BUILD := build/arm64/$(KERNEL)
+KDIR ?= $(CACHE)/arm64/$(KERNEL)/headers
+CROSS := ARCH=arm64 $(if $(filter aarch64,$(shell uname -m)),,CROSS_COMPILE=aarch64-linux-gnu-)
+else
 BUILD := build/$(KERNEL)
 KDIR ?= $(CACHE)/$(KERNEL)/headers
+CROSS :=
+endif
 
 SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 
@@ -29,7 +40,7 @@ demo: setup
 
 .PHONY: check
 check: setup
-	@tests/check --kernel $(KERNEL) --driver $(DRIVER)
+	@tests/check --arch $(ARCH) --dom0 $(DOM0) --kernel $(KERNEL) --driver $(DRIVER)
 
 # On kernels that are built for it, which look for mistakes: ten minutes more the first time. With
 # QUICK, in dom0 only, and what is left to chance no more often than by make check.
@@ -59,7 +70,7 @@ lint: setup
 # The packages of Debian that the other targets need. Says so when it installs one.
 .PHONY: setup
 setup:
-	@vm/setup
+	@vm/setup $(if $(filter arm64,$(ARCH)),--arm64)
 
 .PHONY: module
 module: $(BUILD)/xen-gntdev.ko
@@ -73,10 +84,10 @@ tools:
 # Built beside the sources, so that one tree serves several kernels.
 $(BUILD)/xen-gntdev.ko: $(SOURCES)
 	@mkdir -p $(BUILD)/tree/driver $(BUILD)/tree/include/uapi/xen
-	@[ "$(origin KDIR)" != file ] || vm/fetch $(KERNEL)
+	@[ "$(origin KDIR)" != file ] || vm/fetch --arch $(ARCH) $(KERNEL)
 	@cp -u driver/*.[ch] driver/Kbuild $(BUILD)/tree/driver/
 	@cp -u include/uapi/xen/gntdev.h $(BUILD)/tree/include/uapi/xen/
-	@$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) \
+	@$(MAKE) --no-print-directory -C $(KDIR) $(CROSS) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) \
 		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	@cp $(BUILD)/tree/driver/xen-gntdev.ko $@
 

@@ -182,13 +182,20 @@ static bool is_grantable(unsigned long pfn)
 
 	if (!pfn_valid(pfn))
 		return false;
+#ifdef CONFIG_X86
 	if (gntdev_is_pv())
 		return !(__pfn_to_mfn(pfn) & (FOREIGN_FRAME_BIT | IDENTITY_FRAME_BIT));
+#endif
 	page = pfn_to_page(pfn);
 	/* Foreign, if unpopulated; or of a device. */
 	if (is_zone_device_page(page))
 		return false;
+#ifdef CONFIG_X86
 	return page->mapping || PageCompound(page) || !PageForeign(page);
+#else
+	/* Here the kernel has a record of the frames that are mapped from others, and of no more. */
+	return __pfn_to_mfn(pfn) == INVALID_P2M_ENTRY;
+#endif
 }
 
 /* Grants all pages to a domain. */

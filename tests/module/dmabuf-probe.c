@@ -19,7 +19,12 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
+#ifdef CONFIG_X86
 #include <asm/pgtable_types.h>
+#else
+#include <linux/pgtable.h>
+#include <asm/sysreg.h>
+#endif
 
 #include "dmabuf-probe.h"
 
@@ -32,6 +37,7 @@ struct probe {
 	struct iosys_map map;
 };
 
+#ifdef CONFIG_X86
 static u8 memory_type(pte_t pte)
 {
 	static const struct {
@@ -62,6 +68,46 @@ static u8 kernel_type(const void *address)
 
 	return pte && level == PG_LEVEL_4K ? memory_type(*pte) : 0xff;
 }
+#else
+/* Of arm64's memory attributes, what the interface has a name for. */
+static u8 memory_type(pte_t pte)
+{
+	switch ((pte_val(pte) & PTE_ATTRINDX_MASK) >> 2) {
+	case MT_NORMAL:
+	case MT_NORMAL_TAGGED:
+		return PROBE_TYPE_WB;
+	case MT_NORMAL_NC:
+		return PROBE_TYPE_WC;
+	default:
+		return 0xff;
+	}
+}
+
+/* That of the entry for an address of the kernel, whose tables the processor names. */
+static u8 kernel_type(const void *place)
+{
+	unsigned long address = (unsigned long)place;
+	phys_addr_t table = read_sysreg(ttbr1_el1) & GENMASK_ULL(47, 12);
+	pgd_t *pgd = pgd_offset_pgd((pgd_t *)phys_to_virt(table), address);
+	p4d_t *p4d = p4d_offset(pgd, address);
+	pud_t *pud;
+	pmd_t *pmd;
+
+	if (p4d_none(*p4d))
+		return 0xff;
+	pud = pud_offset(p4d, address);
+	if (pud_none(*pud))
+		return 0xff;
+	if (pud_leaf(*pud))
+		return memory_type(__pte(pud_val(*pud)));
+	pmd = pmd_offset(pud, address);
+	if (pmd_none(*pmd))
+		return 0xff;
+	if (pmd_leaf(*pmd))
+		return memory_type(__pte(pmd_val(*pmd)));
+	return memory_type(*pte_offset_kernel(pmd, address));
+}
+#endif
 
 static int vmap_whole(struct dma_buf *dmabuf, struct iosys_map *map)
 {

@@ -57,7 +57,7 @@ struct probe_entry {
 
 #define PROBE_ENTRY	_IOWR('p', 4, struct probe_entry)
 
-/* Memory types of x86's PAT. */
+/* Memory types as x86's PAT has them. On Arm WC is Normal memory that is not cached. */
 #define PROBE_TYPE_WC	1
 #define PROBE_TYPE_WB	6
 
