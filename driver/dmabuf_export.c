@@ -23,6 +23,7 @@
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
+#include "pages.h"
 #include "range.h"
 #include "stats.h"
 #include "trace.h"
@@ -374,6 +375,16 @@ static struct dma_buf *make_dmabuf(struct gntdev_export *export)
 }
 
 /*
+ * On x86 all memory is coherent. On Arm what the DMA API calls coherent has the same attribute as
+ * its write-combining memory: Normal, but in no cache.
+ */
+static bool wants_uncached(u32 flags)
+{
+	return flags == GNTDEV_DMA_FLAG_WC ||
+	       (flags == GNTDEV_DMA_FLAG_COHERENT && !IS_ENABLED(CONFIG_X86));
+}
+
+/*
  * Makes a dma-buf of a range, which it takes over, and gives the caller a descriptor, noted in @op.
  */
 static int export_range(struct gntdev_instance *instance, struct gntdev_range *range,
@@ -396,7 +407,7 @@ static int export_range(struct gntdev_instance *instance, struct gntdev_range *r
 	}
 	op->fd = fd;
 	export->fd = fd;
-	err = gntdev_range_map(range, op->flags == GNTDEV_DMA_FLAG_WC, &export->unmapped);
+	err = gntdev_range_map(range, wants_uncached(op->flags), &export->unmapped);
 	if (err)
 		goto err_fd;
 
@@ -447,10 +458,7 @@ long gntdev_export(struct gntdev_instance *instance,
 	    op.flags == (GNTDEV_DMA_FLAG_WC | GNTDEV_DMA_FLAG_COHERENT) ||
 	    !op.count || op.count > limit)
 		return -EINVAL;
-	if (op.flags == GNTDEV_DMA_FLAG_WC && !gntdev_mapping_can_combine_writes())
-		return -EOPNOTSUPP;
-	/* On x86 all memory is coherent. */
-	if (op.flags == GNTDEV_DMA_FLAG_COHERENT && !IS_ENABLED(CONFIG_X86))
+	if (wants_uncached(op.flags) && !gntdev_pages_can_be_uncached())
 		return -EOPNOTSUPP;
 
 	range = read_refs(instance, op.domid, arg->refs, op.count);

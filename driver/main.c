@@ -26,6 +26,7 @@
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
+#include "pages.h"
 #include "range.h"
 #include "stats.h"
 #include "trace.h"
@@ -352,9 +353,12 @@ static int __init gntdev_init(void)
 	err = gntdev_grants_init();
 	if (err)
 		return err;
-	err = gntdev_mapping_init();
+	err = gntdev_pages_init();
 	if (err)
 		goto err_grants;
+	err = gntdev_mapping_init();
+	if (err)
+		goto err_pages;
 	err = gntdev_import_init();
 	if (err)
 		goto err_mapping;
@@ -367,6 +371,8 @@ err_import:
 	gntdev_import_exit();
 err_mapping:
 	gntdev_mapping_exit();
+err_pages:
+	gntdev_pages_exit();
 err_grants:
 	gntdev_grants_exit();
 	return err;
@@ -378,6 +384,7 @@ static void __exit gntdev_exit(void)
 	gntdev_copy_exit();
 	gntdev_import_exit();
 	gntdev_mapping_exit();
+	gntdev_pages_exit();
 	gntdev_grants_exit();
 }
 

@@ -10,18 +10,13 @@
  */
 
 #include <linux/mm.h>
-#include <linux/set_memory.h>
 #include <linux/slab.h>
-
-#include <xen/balloon.h>
-#ifdef CONFIG_X86
-#include <asm/memtype.h>
-#endif
 
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
 #include "notify.h"
+#include "pages.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -79,51 +74,6 @@ void gntdev_mapping_exit(void)
 	kmem_cache_destroy(mapping_cache);
 }
 
-/**
- * gntdev_mapping_can_combine_writes() - is there write-combining memory here?
- *
- * Return: whether gntdev_mapping_alloc() can be asked for it. In a PV domain Xen decides what
- * attribute an entry of a grant has.
- */
-bool gntdev_mapping_can_combine_writes(void)
-{
-#ifdef CONFIG_X86
-	return !gntdev_is_pv() && pat_enabled();
-#else
-	return false;
-#endif
-}
-
-static void put_pages(unsigned int count, struct page **pages, bool write_combining)
-{
-	if (!write_combining) {
-		gnttab_free_pages(count, pages);
-		return;
-	}
-	gnttab_pages_clear_private(count, pages);
-	xen_free_ballooned_pages(count, pages);
-}
-
-/*
- * Of unpopulated pages the kernel has noted, for the whole section, that they are write-back, and
- * it refuses to change that. Ballooned ones are memory whose frames were given back to Xen. The
- * balloon driver gets new frames for them afterwards, and lets nobody have a page without one.
- */
-static int get_pages(unsigned int count, struct page **pages, bool write_combining)
-{
-	int err;
-
-	if (!write_combining)
-		return gnttab_alloc_pages(count, pages);
-	err = xen_alloc_ballooned_pages(count, pages);
-	if (err)
-		return err;
-	err = gnttab_pages_set_private(count, pages);
-	if (err)
-		put_pages(count, pages, write_combining);
-	return err;
-}
-
 static void free_memory(struct gntdev_mapping *mapping)
 {
 	if (mapping->count == 1)
@@ -135,8 +85,8 @@ static void free_memory(struct gntdev_mapping *mapping)
 /**
  * gntdev_mapping_alloc() - make a mapping and its pages, nothing mapped yet
  * @count: pages
- * @flags: GNTDEV_MAPPING_*; _WRITE_COMBINING only if gntdev_mapping_can_combine_writes(), _VIEW
- *         only in a PV domain
+ * @flags: GNTDEV_MAPPING_*; _UNCACHED only if gntdev_pages_can_be_uncached(), _VIEW only in a PV
+ *         domain
  *
  * Return: the mapping, or NULL.
  */
@@ -156,43 +106,19 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int fla
 
 	mapping->count = count;
 	mapping->readonly = !!(flags & GNTDEV_MAPPING_READONLY);
-	mapping->write_combining = !!(flags & GNTDEV_MAPPING_WRITE_COMBINING);
+	mapping->uncached = !!(flags & GNTDEV_MAPPING_UNCACHED);
 	mapping->has_view = !!(flags & GNTDEV_MAPPING_VIEW);
 	mapping->weak = false;
 	mapping->unmapped = NULL;	/* and views is 0 */
 	spin_lock_init(&mapping->lock);
 	memset32(gntdev_mapping_handles(mapping), INVALID_GRANT_HANDLE, count);
 
-	if (get_pages(count, mapping->pages, mapping->write_combining)) {
+	if (gntdev_pages_get(count, mapping->pages, mapping->uncached)) {
 		free_memory(mapping);
 		return NULL;
 	}
 	return mapping;
 }
-
-#ifdef CONFIG_X86
-/* For the kernel's addresses of the pages, while the peer's are there: caches are flushed. */
-static int combine_writes(struct gntdev_mapping *mapping)
-{
-	if (!set_pages_array_wc(mapping->pages, mapping->count))
-		return 0;
-	/* Some may have changed before there was no memory to split a larger page. */
-	set_pages_array_wb(mapping->pages, mapping->count);
-	return -ENOMEM;
-}
-
-static void write_back(struct gntdev_mapping *mapping)
-{
-	WARN_ON(set_pages_array_wb(mapping->pages, mapping->count));
-}
-#else
-static int combine_writes(struct gntdev_mapping *mapping)
-{
-	return -EOPNOTSUPP;
-}
-
-static void write_back(struct gntdev_mapping *mapping) {}
-#endif
 
 /**
  * gntdev_mapping_map() - map the grants at the kernel's addresses
@@ -207,8 +133,8 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 	int err = gntdev_grants_map(refs, mapping->pages, handles, mapping->count,
 				    mapping->readonly);
 
-	if (!err && mapping->write_combining) {
-		err = combine_writes(mapping);
+	if (!err && mapping->uncached) {
+		err = gntdev_pages_uncache(mapping->count, mapping->pages);
 		if (err)
 			gntdev_grants_unmap(mapping->pages, handles, mapping->count);
 	}
@@ -333,7 +259,7 @@ static void free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pa
 		}
 		for (start = i; i < count && pages[i]; i++)
 			;
-		put_pages(i - start, pages + start, mapping->write_combining);
+		gntdev_pages_put(i - start, pages + start, mapping->uncached);
 	}
 }
 
@@ -432,8 +358,8 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
 	mapping->notify = notify ? *notify : (struct gntdev_notify){};
 	mapping->instance = instance;
 
-	if (mapping->write_combining)
-		write_back(mapping);
+	if (mapping->uncached)
+		gntdev_pages_cache(mapping->count, mapping->pages);
 	if (unmap_idle(mapping) == GNTDEV_RETRY_DONE) {
 		finish(mapping);
 		return;

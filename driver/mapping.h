@@ -60,7 +60,7 @@ struct gntdev_pv_view {
  *            there are views; over hypercalls of one batch; the last of all locks
  * @count:    pages
  * @readonly: mapped without write access
- * @write_combining: the attribute of all its views, write-back otherwise
+ * @uncached: all its views have pgprot_writecombine(), and are write-back otherwise
  * @has_view: whether there is room for the first view
  * @weak:     a page may be neither held nor shown by an entry, that is, not be mapped at all
  * @pages:    the pages, NULL once unmapped; behind them what gntdev_mapping_ptes() and
@@ -85,7 +85,7 @@ struct gntdev_mapping {
 	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
 	unsigned int count : 28;	/* GNTDEV_MAPPING_MOST */
 	unsigned int readonly : 1;
-	unsigned int write_combining : 1;
+	unsigned int uncached : 1;
 	unsigned int has_view : 1;
 	unsigned int weak : 1;		/* the only one of these that changes */
 	struct page *pages[];
@@ -96,7 +96,7 @@ struct gntdev_mapping {
 /* What a mapping is made for. */
 enum {
 	GNTDEV_MAPPING_READONLY = BIT(0),	/* map without write access */
-	GNTDEV_MAPPING_WRITE_COMBINING = BIT(1),/* have that attribute, instead of write-back */
+	GNTDEV_MAPPING_UNCACHED = BIT(1),	/* have pages of gntdev_pages_uncache() */
 	GNTDEV_MAPPING_VIEW = BIT(2),		/* have room for a PV view of all of it */
 };
 
@@ -129,7 +129,6 @@ static inline grant_handle_t *gntdev_mapping_handles(struct gntdev_mapping *mapp
 
 int gntdev_mapping_init(void);
 void gntdev_mapping_exit(void);
-bool gntdev_mapping_can_combine_writes(void);
 
 struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int flags);
 void gntdev_mapping_free(struct gntdev_mapping *mapping);

@@ -330,21 +330,21 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 
 /**
  * gntdev_range_map() - map a range that nobody else knows yet
- * @range:           a range that is in no table
- * @write_combining: as GNTDEV_MAPPING_WRITE_COMBINING
- * @unmapped:        is told when the mapping is gone
+ * @range:    a range that is in no table
+ * @uncached: as GNTDEV_MAPPING_UNCACHED
+ * @unmapped: is told when the mapping is gone
  *
  * Return: 0, and the caller is a user, with what reference it had; or an errno as
  * gntdev_mapping_map(), and the range is as before.
  */
-int gntdev_range_map(struct gntdev_range *range, bool write_combining,
+int gntdev_range_map(struct gntdev_range *range, bool uncached,
 		     struct gntdev_unmapped *unmapped)
 {
 	struct gntdev_mapping *mapping;
 	int err;
 
 	mapping = gntdev_mapping_alloc(range->slot.count,
-				       write_combining ? GNTDEV_MAPPING_WRITE_COMBINING : 0);
+				       uncached ? GNTDEV_MAPPING_UNCACHED : 0);
 	if (!mapping)
 		return -ENOMEM;
 	err = gntdev_mapping_map(mapping, range->refs);

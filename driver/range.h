@@ -98,7 +98,7 @@ void gntdev_range_unlock(struct gntdev_range *range);
 bool gntdev_range_clears(struct gntdev_range *range);
 struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool write, bool *fresh);
 
-int gntdev_range_map(struct gntdev_range *range, bool write_combining,
+int gntdev_range_map(struct gntdev_range *range, bool uncached,
 		     struct gntdev_unmapped *unmapped);
 
 void gntdev_range_ref(struct gntdev_instance *instance, u64 index,

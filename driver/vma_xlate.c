@@ -39,7 +39,7 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 		}
 	}
 
-	if (mapping->write_combining)
+	if (mapping->uncached)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	pages = vma_pages(vma);
 	err = vm_insert_pages(vma, vma->vm_start, mapping->pages + gntdev_vma_first(vma, range),

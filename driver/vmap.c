@@ -87,7 +87,7 @@ static int vmap_xlate(struct gntdev_vmap *view, const struct gntdev_range *range
 	const struct gntdev_mapping *mapping = range->mapping;
 	pgprot_t prot = PAGE_KERNEL;
 
-	if (mapping->write_combining)
+	if (mapping->uncached)
 		prot = pgprot_writecombine(prot);
 	view->address = vmap((struct page **)mapping->pages, view->count, VM_MAP, prot);
 	return view->address ? 0 : -ENOMEM;

@@ -219,7 +219,8 @@ static void memory_type(unsigned int flags, unsigned int type, const char *name)
 	check_eq("E3", grants_bad(grants, 4), 0, "%s: the granter sees what is written", name);
 	check_ok("E2", probe_touch(probe, buffer, 4 * PAGE, 1, &found), "%s: vmap", name);
 	check_eq("E2", found.type, type, "%s: the entry that it makes", name);
-	if (type != PROBE_TYPE_WB)
+	/* Arm's DMA API leaves that one as it is, and nobody uses it. */
+	if (type != PROBE_TYPE_WB && !IS_ARM)
 		check_eq("E2", linear_type(buffer), type, "%s: the kernel's own entry", name);
 	munmap(mapping, N * PAGE);
 	close(buffer);
@@ -252,7 +253,10 @@ int main(void)
 	by_the_processor(MANY);
 	under_the_eyes_of_a_debugger();
 	memory_type(0, PROBE_TYPE_WB, "no flags");
-	memory_type(GNTDEV_DMA_FLAG_COHERENT, PROBE_TYPE_WB, "coherent");
+	if (IS_ARM)
+		memory_type(GNTDEV_DMA_FLAG_COHERENT, PROBE_TYPE_WC, "Arm: coherent, not cached");
+	else
+		memory_type(GNTDEV_DMA_FLAG_COHERENT, PROBE_TYPE_WB, "x86: coherent, ordinary");
 	if (t_pv())
 		check_errno("E2", dev_export(fd, GNTDEV_DMA_FLAG_WC, grants->refs, N, &buffer),
 			    EOPNOTSUPP, "write-combining, where Xen fixes the type");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A grant of the domain to itself: refused at once in an x86 auto-translated domain, where
- * mapping it would take the page away from the kernel; a mapping like any other in PV.
+ * mapping it would take the page away from the kernel; a mapping like any other in PV and on Arm.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -38,29 +38,29 @@ int main(void)
 	lot_fill(lot, 2);
 	for (int i = 0; i < 3; i++)
 		range[i] = (struct ioctl_gntdev_grant_ref){ t_domid(), refs[i] };
-	if (t_pv()) {
-		check_ok("V9", dev_map(fd, range, 3, &index), "PV: a grant to ourselves");
+	if (t_self_grants()) {
+		check_ok("V9", dev_map(fd, range, 3, &index), "PV, Arm: a grant to ourselves");
 		mapping = dev_mmap(fd, index, 3, RW);
-		check("V9", mapping != MAP_FAILED, "PV: is mapped");
+		check("V9", mapping != MAP_FAILED, "PV, Arm: is mapped");
 		if (mapping != MAP_FAILED) {
 			unsigned int bad = 0;
 
 			for (int i = 0; i < 3; i++)
 				bad += memcmp(mapping + i * PAGE, lot_page(lot, i), PAGE) != 0;
-			check_eq("V9", bad, 0, "PV: and shows the pages");
+			check_eq("V9", bad, 0, "PV, Arm: and shows the pages");
 			dev_munmap(mapping, 3);
 		}
-		check_ok("V9", dev_unmap(fd, index, 3), "PV: and removed");
+		check_ok("V9", dev_unmap(fd, index, 3), "PV, Arm: and removed");
 		range[0].domid = DOMID_SELF;
 		if (!dev_map(fd, range, 1, &index)) {
 			mapping = dev_mmap(fd, index, 1, RW);
 			check("V9", mapping == MAP_FAILED || t_byte(mapping) >= 0,
-			      "PV: DOMID_SELF is refused by Xen, or is ourselves");
+			      "PV, Arm: DOMID_SELF is refused by Xen, or is ourselves");
 			if (mapping != MAP_FAILED)
 				dev_munmap(mapping, 1);
 			dev_unmap(fd, index, 1);
 		} else {
-			check("V9", true, "PV: DOMID_SELF is refused");
+			check("V9", true, "PV, Arm: DOMID_SELF is refused");
 		}
 	} else {
 		refused(fd, range, 1, "our own domid");

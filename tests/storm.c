@@ -900,7 +900,7 @@ int main(int argc, char **argv)
 	t_start();
 	storm_ms = 30000;
 	/* Once in each mode. */
-	if (granter_is_self() || !t_pv())
+	if (granter_is_self() || !t_self_grants())
 		wanted_calls = t_rounds(0, 1000000);
 	if (argc > 1)
 		first_seed = strtoull(argv[1], NULL, 0);

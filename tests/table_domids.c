@@ -19,7 +19,7 @@ static void two_domains(void)
 	void *mapping;
 	int fd;
 
-	if (!t_pv() || granter_is_self()) {
+	if (!t_self_grants() || granter_is_self()) {
 		t_skip("M3", "only one granting domain", "pages of two domains in one range");
 		return;
 	}

@@ -71,6 +71,10 @@ static uint32_t create(unsigned int most_kib)
 		.max_evtchn_port = 127,
 		.max_grant_frames = 1,
 		.grant_opts = XEN_DOMCTL_GRANT_version(1),
+#ifdef __aarch64__
+		.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
+		.arch.gic_version = XEN_DOMCTL_CONFIG_GIC_NATIVE,
+#endif
 	};
 	uint32_t domid = 0;
 
@@ -200,7 +204,8 @@ int mapper_start(uint32_t domid, const struct ioctl_gntdev_grant_ref *refs, unsi
 
 	if (!file || n > MAPPER_MOST)
 		fail(MAPPER_CONFIG);
-	fprintf(file, "name = \"mapper\"\ntype = \"pv\"\nkernel = \"mapper-kernel\"\nmemory = 8\nextra = \"");
+	fprintf(file, "name = \"mapper\"\ntype = \"%s\"\nkernel = \"mapper-kernel\"\n"
+		"memory = %d\nextra = \"refs: ", IS_ARM ? "pvh" : "pv", IS_ARM ? 32 : 8);
 	for (unsigned int i = 0; i < n; i++)
 		fprintf(file, "%u ", refs[i].ref);
 	fprintf(file, "\"\n");

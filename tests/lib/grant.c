@@ -31,7 +31,7 @@ static void find_granter(void)
 		return;
 	granter.known = true;
 	if (!who || !*who || !strcmp(who, "self")) {
-		if (!t_pv())
+		if (!t_self_grants())
 			t_bail("T_GRANTER is no domain, and this one cannot grant to itself");
 		granter.self = true;
 		granter.domid = t_domid();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Pages granted to this domain, and event channels to who granted them: by this process
- * itself (T_GRANTER=self, in PV mode only) or by tests/peer in the domain of number $T_GRANTER.
+ * itself (T_GRANTER=self, where it can) or by tests/peer in the domain of number $T_GRANTER.
  * Only the process that called t_start() may use these, not its children.
  */
 #ifndef TESTS_LIB_GRANT_H

@@ -157,6 +157,16 @@ bool t_pv(void)
 	return !strncmp(type, "PV\n", 3);
 }
 
+bool t_unpopulated(void)
+{
+	return !system("grep -q ' xen_alloc_unpopulated_pages$' /proc/kallsyms");
+}
+
+bool t_self_grants(void)
+{
+	return IS_ARM || t_pv();
+}
+
 unsigned int t_domid(void)
 {
 	const char *domid = getenv("VM_DOMID");

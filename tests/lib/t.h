@@ -48,8 +48,21 @@ bool t_check_call(const char *rule, const char *did, int got, const int *wanted,
 	t_check_call(rule, #call, errno_of(call), wants, __VA_ARGS__)
 #define check_ok(rule, call, ...) check_errno(rule, call, 0, __VA_ARGS__)
 
+#ifdef __aarch64__
+#define IS_ARM true
+#else
+#define IS_ARM false
+#endif
+
 /* The mode of this domain, and where it is. */
 bool t_pv(void);
+/*
+ * Does the kernel map grants at pages that have no memory? Where it does not, as Debian's 6.1 on Arm,
+ * every page comes out of the domain's own memory.
+ */
+bool t_unpopulated(void);
+/* Can this domain grant to itself? Not if it is auto-translated on x86 (V9). */
+bool t_self_grants(void);
 bool t_dom0(void);
 unsigned int t_domid(void);
 int t_cpus(void);

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The pages that grants are mapped at, and their memory attribute: write-back, or, where a dma-buf
+ * is asked for with a flag, one that caches do not keep. Those need other pages than the usual ones.
+ */
+
+#include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/platform_device.h>
+#include <linux/set_memory.h>
+
+#include <xen/balloon.h>
+#include <xen/grant_table.h>
+#include <xen/mem-reservation.h>
+#include <xen/page.h>
+#ifdef CONFIG_X86
+#include <asm/memtype.h>
+#endif
+
+#include "grants.h"
+#include "pages.h"
+
+#ifdef CONFIG_X86
+/*
+ * Of unpopulated pages the kernel has noted, for the whole section, that they are write-back, and
+ * it refuses to change that. Ballooned ones are memory whose frames were given back to Xen. The
+ * balloon driver gets new frames for them afterwards, and lets nobody have a page without one.
+ */
+static int get_uncached(unsigned int count, struct page **pages)
+{
+	int err = xen_alloc_ballooned_pages(count, pages);
+
+	if (err)
+		return err;
+	err = gnttab_pages_set_private(count, pages);
+	if (err)
+		gntdev_pages_put(count, pages, true);
+	return err;
+}
+
+static void put_uncached(unsigned int count, struct page **pages)
+{
+	gnttab_pages_clear_private(count, pages);
+	xen_free_ballooned_pages(count, pages);
+}
+
+/**
+ * gntdev_pages_init() - make ready to get pages that are not cached
+ *
+ * Return: 0 or an errno.
+ */
+int gntdev_pages_init(void)
+{
+	return 0;
+}
+
+/**
+ * gntdev_pages_exit() - undo gntdev_pages_init()
+ */
+void gntdev_pages_exit(void) {}
+
+/**
+ * gntdev_pages_can_be_uncached() - is there memory here that caches do not keep?
+ *
+ * Return: whether gntdev_pages_get() can be asked for it. In a PV domain Xen decides what attribute
+ * an entry of a grant has.
+ */
+bool gntdev_pages_can_be_uncached(void)
+{
+	return !gntdev_is_pv() && pat_enabled();
+}
+
+/**
+ * gntdev_pages_uncache() - make ready for views that caches do not keep
+ * @count: pages
+ * @pages: pages of gntdev_pages_get(), uncached, at which grants are mapped
+ *
+ * The views have pgprot_writecombine() from now on, on x86 those of the kernel, too. What the
+ * caches have of the pages goes to where such views look.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gntdev_pages_uncache(unsigned int count, struct page **pages)
+{
+	if (!set_pages_array_wc(pages, count))
+		return 0;
+	/* Some may have changed before there was no memory to split a larger page. */
+	set_pages_array_wb(pages, count);
+	return -ENOMEM;
+}
+
+/**
+ * gntdev_pages_cache() - undo gntdev_pages_uncache()
+ * @count: pages
+ * @pages: the pages
+ */
+void gntdev_pages_cache(unsigned int count, struct page **pages)
+{
+	WARN_ON(set_pages_array_wb(pages, count));
+}
+#else
+/* Frames that go to Xen, or come back, with one hypercall. */
+#define FRAMES 32
+
+/*
+ * Whose memory it is for the DMA API: a device that reaches all of it, and that no bus and no
+ * firmware has told to be coherent with the caches.
+ */
+static struct platform_device *dma_device;
+
+int gntdev_pages_init(void)
+{
+	const struct platform_device_info info = {
+		.name = KBUILD_MODNAME "-memory",
+		.id = PLATFORM_DEVID_NONE,
+		.dma_mask = DMA_BIT_MASK(64),
+	};
+
+	dma_device = platform_device_register_full(&info);
+	return PTR_ERR_OR_ZERO(dma_device);
+}
+
+void gntdev_pages_exit(void)
+{
+	platform_device_unregister(dma_device);
+}
+
+bool gntdev_pages_can_be_uncached(void)
+{
+	return true;
+}
+
+/*
+ * One page from the DMA API, without a mapping of the kernel's: all views are made by us. What it
+ * returns then is not an address, but what dma_free_attrs() wants to have back: the page itself, as
+ * dma_direct_alloc_no_mapping() of kernel/dma/direct.c has it.
+ */
+static struct page *alloc_uncached(void)
+{
+	struct device *dev = &dma_device->dev;
+	dma_addr_t address;
+
+	return dma_alloc_attrs(dev, PAGE_SIZE, &address, GFP_KERNEL | __GFP_NOWARN,
+			       DMA_ATTR_NO_KERNEL_MAPPING);
+}
+
+static void free_uncached(struct page *page)
+{
+	struct device *dev = &dma_device->dev;
+
+	dma_free_attrs(dev, PAGE_SIZE, page, phys_to_dma(dev, page_to_phys(page)),
+		       DMA_ATTR_NO_KERNEL_MAPPING);
+}
+
+/* Has Xen take or give the frames behind the pages. Returns for how many it did. */
+static unsigned int exchange(unsigned int count, struct page **pages,
+			     int (*op)(int count, xen_pfn_t *frames))
+{
+	xen_pfn_t frames[FRAMES];
+	unsigned int done = 0, n, i;
+	int did;
+
+	while (done < count) {
+		n = min_t(unsigned int, count - done, FRAMES);
+		for (i = 0; i < n; i++)
+			frames[i] = xen_page_to_gfn(pages[done + i]);
+		did = op(n, frames);
+		if (did > 0)
+			done += did;
+		if (did != n)
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+/* Gives pages back to the kernel that have their frame. */
+static void free_populated(unsigned int count, struct page **pages)
+{
+	unsigned int i;
+
+	gnttab_pages_clear_private(count, pages);
+	for (i = 0; i < count; i++)
+		free_uncached(pages[i]);
+}
+
+/*
+ * The frames are given to Xen: those that the grants have come in their place. Here the kernel
+ * hands out memory of its own, and so it has to be there again before it is freed.
+ */
+static void put_uncached(unsigned int count, struct page **pages)
+{
+	unsigned int back = exchange(count, pages, xenmem_reservation_increase);
+
+	free_populated(back, pages);
+	if (back < count)
+		pr_warn("Xen does not give %u pages back: they are lost\n", count - back);
+}
+
+static int get_uncached(unsigned int count, struct page **pages)
+{
+	unsigned int n, gone;
+	int err = -ENOMEM;
+
+	for (n = 0; n < count; n++) {
+		pages[n] = alloc_uncached();
+		if (!pages[n])
+			goto err_free;
+		if (n % FRAMES == FRAMES - 1)
+			cond_resched();
+	}
+	err = gnttab_pages_set_private(count, pages);
+	if (err)
+		goto err_free;
+	/* Who gets the frames is not to see what was in them. */
+	for (n = 0; n < count; n++)
+		clear_highpage(pages[n]);
+	gone = exchange(count, pages, xenmem_reservation_decrease);
+	if (gone == count)
+		return 0;
+	put_uncached(gone, pages);
+	free_populated(count - gone, pages + gone);
+	return -ENOMEM;
+
+err_free:
+	gnttab_pages_clear_private(n, pages);
+	while (n)
+		free_uncached(pages[--n]);
+	return err;
+}
+
+int gntdev_pages_uncache(unsigned int count, struct page **pages)
+{
+	struct device *dev = &dma_device->dev;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		dma_addr_t address = dma_map_page(dev, pages[i], 0, PAGE_SIZE, DMA_TO_DEVICE);
+
+		if (dma_mapping_error(dev, address))
+			return -ENOMEM;
+		dma_unmap_page_attrs(dev, address, PAGE_SIZE, DMA_TO_DEVICE, DMA_ATTR_SKIP_CPU_SYNC);
+	}
+	return 0;
+}
+
+void gntdev_pages_cache(unsigned int count, struct page **pages) {}
+#endif
+
+/**
+ * gntdev_pages_get() - get pages to map grants at
+ * @count:    how many
+ * @pages:    set to the pages, which have no memory
+ * @uncached: for gntdev_pages_uncache(); only if gntdev_pages_can_be_uncached()
+ *
+ * Return: 0 or an errno.
+ */
+int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
+{
+	return uncached ? get_uncached(count, pages) : gnttab_alloc_pages(count, pages);
+}
+
+/**
+ * gntdev_pages_put() - undo gntdev_pages_get()
+ * @count:    how many, of one call or several
+ * @pages:    the pages, at which nothing is mapped
+ * @uncached: as they were got
+ *
+ * A page whose memory Xen does not give back is nobody's from then on.
+ */
+void gntdev_pages_put(unsigned int count, struct page **pages, bool uncached)
+{
+	if (uncached)
+		put_uncached(count, pages);
+	else
+		gnttab_free_pages(count, pages);
+}
