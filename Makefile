@@ -55,8 +55,8 @@ check-clients: setup
 
 .PHONY: bench
 bench:
-	@vm/setup --run --build --bench
-	@bench/run --kernel $(KERNEL)
+	@vm/setup --run --build --bench $(if $(filter arm64,$(ARCH)),--arm64)
+	@bench/run --arch $(ARCH) --kernel $(KERNEL)
 
 .PHONY: check-install
 check-install:

@@ -120,12 +120,19 @@ static void reach_mark(unsigned int cpu, void *context)
 	marks[(uintptr_t)context]();
 }
 
-/* nopl 0x474e54NN(%rax), NN from 01 on. */
+/* On x86 nopl 0x474e54NN(%rax), on arm64 movz xzr, #0x47NN; NN from 01 on. */
 static bool is_mark(const struct qemu_plugin_insn *insn, uintptr_t *which)
 {
 	static const unsigned char start[] = { 0x0f, 0x1f, 0x80 }, last[] = { 0x54, 0x4e, 0x47 };
 	const unsigned char *bytes = qemu_plugin_insn_data(insn);
 
+	if (qemu_plugin_insn_size(insn) == 4) {
+		uint32_t word;
+
+		memcpy(&word, bytes, sizeof(word));
+		*which = (word >> 5 & 0xff) - 1U;
+		return (word & 0xffffe01f) == 0xd288e01f && *which < sizeof(marks) / sizeof(marks[0]);
+	}
 	if (qemu_plugin_insn_size(insn) != 7 || memcmp(bytes, start, 3) ||
 	    memcmp(bytes + 4, last, 3))
 		return false;

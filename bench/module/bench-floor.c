@@ -79,6 +79,7 @@ static void lay_out_map(struct work *work, unsigned int i, u64 address, u32 flag
 	gnttab_set_unmap_op(&work->unmap[i], address, flags, INVALID_GRANT_HANDLE);
 }
 
+#ifdef CONFIG_X86
 /* vmap() of entries that are not present gives addresses with page tables. */
 static int lay_out_entries(struct work *work)
 {
@@ -95,6 +96,12 @@ static int lay_out_entries(struct work *work)
 	}
 	return 0;
 }
+#else
+static int lay_out_entries(struct work *work)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 static void lay_out_copy(struct work *work, unsigned int i)
 {
