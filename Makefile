@@ -23,8 +23,9 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 .PHONY: help
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
-	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12)"
+	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12, ARCH=amd64|arm64, DOM0=pv|pvh)"
 	@echo "make check-debug  the same on kernels that look for mistakes (QUICK=1: a part of it)"
+	@echo "make check-64k  that a kernel with pages of 64 KiB is refused (arm64)"
 	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (KERNEL=6.1|6.12)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
@@ -48,6 +49,11 @@ check: setup
 check-debug: setup
 	@vm/setup --kernel
 	@tests/check-vm --kernel 6.1-debug --timeout 14400 $(if $(QUICK),dom0,--full)
+
+.PHONY: check-64k
+check-64k: setup
+	@vm/setup --kernel --arm64
+	@tests/check-64k
 
 .PHONY: check-clients
 check-clients: setup
