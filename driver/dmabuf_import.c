@@ -193,7 +193,7 @@ static bool is_grantable(unsigned long pfn)
 #ifdef CONFIG_X86
 	return page->mapping || PageCompound(page) || !PageForeign(page);
 #else
-	/* Here the kernel has a record of the frames that are mapped from others, and of no more. */
+	/* Here the kernel has a record of the frames that are mapped from others. */
 	return __pfn_to_mfn(pfn) == INVALID_P2M_ENTRY;
 #endif
 }

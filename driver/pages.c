@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The pages that grants are mapped at, and their memory attribute: write-back, or, where a dma-buf
- * is asked for with a flag, one that caches do not keep. Those need other pages than the usual ones.
+ * is asked for with a flag, one that no cache keeps. Those need other pages than the usual ones.
  */
 
 #include <linux/dma-direct.h>
@@ -241,7 +241,8 @@ int gntdev_pages_uncache(unsigned int count, struct page **pages)
 
 		if (dma_mapping_error(dev, address))
 			return -ENOMEM;
-		dma_unmap_page_attrs(dev, address, PAGE_SIZE, DMA_TO_DEVICE, DMA_ATTR_SKIP_CPU_SYNC);
+		dma_unmap_page_attrs(dev, address, PAGE_SIZE, DMA_TO_DEVICE,
+				     DMA_ATTR_SKIP_CPU_SYNC);
 	}
 	return 0;
 }
