@@ -57,7 +57,7 @@ check-64k: setup
 
 .PHONY: check-clients
 check-clients: setup
-	@clients/run --kernel $(KERNEL) --driver $(DRIVER)
+	@clients/run --kernel $(KERNEL) --driver $(DRIVER) --dom0 $(DOM0)
 
 .PHONY: bench
 bench:
