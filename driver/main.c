@@ -394,4 +394,3 @@ module_exit(gntdev_exit);
 MODULE_IMPORT_NS(DMA_BUF);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("User-space access to grants of other Xen domains");
-MODULE_ALIAS("devname:xen/gntdev");
