@@ -4,9 +4,19 @@
 
 /* Every difference between the kernels that this driver is built for, and nothing else. */
 
+#include <linux/dma-buf.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+/*
+ * Since 6.2 exporters are called with the buffer's reservation locked, which these do. Before, none
+ * expects that of a static importer; only late releases of 6.1 have the functions.
+ */
+#define dma_buf_map_attachment_unlocked dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 /* Since 6.3 vm_flags may only be changed through these. */

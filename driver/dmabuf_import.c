@@ -18,6 +18,7 @@
 #include <xen/page.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "compat.h"
 #include "dmabuf.h"
 #include "grants.h"
 #include "instance.h"
