@@ -66,7 +66,9 @@ install-parameters:
 
 .PHONY: install-module uninstall-module
 ifneq ($(DKMS),)
-install-module: forget install-source
+# One after the other, under make -j, too.
+install-source: forget
+install-module: install-source
 ifeq ($(DESTDIR),)
 	$(DKMS) install -m gntdev -v $(VERSION) -k $(RELEASE)
 endif
