@@ -78,11 +78,13 @@ uninstall-module: forget
 	@cmp -s packaging/modprobe.conf $(DESTDIR)/etc/modprobe.d/gntdev.conf && \
 		rm -f $(DESTDIR)/etc/modprobe.d/gntdev.conf || :
 
-# DKMS would keep what it built of older sources of this version.
+# DKMS would keep what it built of older sources of this version, and older versions for later kernels.
 .PHONY: forget
 forget:
 ifeq ($(DESTDIR),)
-	@[ -z "$$($(DKMS) status -m gntdev -v $(VERSION))" ] || $(DKMS) remove -m gntdev -v $(VERSION) --all
+	@for version in $$($(DKMS) status -m gntdev | sed -n 's|^gntdev[/, ]*\([^,: ]*\).*|\1|p' | sort -u); do \
+		$(DKMS) remove -m gntdev -v "$$version" --all && rm -rf "/usr/src/gntdev-$$version" || exit; \
+	done
 	@rm -rf $(dkms_source)
 endif
 else
