@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GNT_VERSION	"1.0"
 #define PAGE_BYTES	4096u
 
 /* The help fits a screen of 24 lines and 80 columns. */
