@@ -7,6 +7,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 
 #include "retry.h"
 
@@ -34,6 +35,7 @@ static void look_again(struct work_struct *work)
 			llist_add(&retry->link, &queue->waiting);
 			break;
 		}
+		cond_resched();
 	}
 
 	spin_lock(&queue->lock);
