@@ -15,7 +15,8 @@ CROSS := ARCH=arm64 $(if $(filter aarch64,$(shell uname -m)),,CROSS_COMPILE=aarc
 else
 BUILD := build/$(KERNEL)
 KDIR ?= $(CACHE)/$(KERNEL)/headers
-CROSS :=
+# The kernel has a name of its own for amd64, and takes ours if it was said to this make.
+CROSS := $(if $(filter-out file,$(origin ARCH)),ARCH=x86)
 endif
 
 SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
