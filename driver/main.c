@@ -112,13 +112,14 @@ static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
 	err = gntdev_grants_check(range->refs, count);
 	if (!err)
 		err = gntdev_range_insert(range);
-	trace_gntdev_register(range, err);
-	if (err)
-		goto err_put;
-	if (put_user((u64)range->slot.first << PAGE_SHIFT, &arg->index)) {
+	if (!err && put_user((u64)range->slot.first << PAGE_SHIFT, &arg->index)) {
+		trace_gntdev_register(range, -EFAULT);
 		gntdev_range_withdraw(range);
 		return -EFAULT;
 	}
+	trace_gntdev_register(range, err);
+	if (err)
+		goto err_put;
 	gntdev_count(registered, count);
 	gntdev_range_publish(range);
 	return 0;

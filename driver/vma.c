@@ -71,15 +71,16 @@ int gntdev_vma_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	if (!err)
 		err = gntdev_is_pv() ? gntdev_pv_map(vma, range) : gntdev_xlate_map(vma, range);
 	gntdev_range_unlock(range);
-	trace_gntdev_map(range, err);
 	if (err)
 		goto err_unuse;
 
+	trace_gntdev_map(range, 0);
 	/* Not before: from here on the VMA is closed whatever happens to it. */
 	vma->vm_ops = vm_ops();
 	return 0;
 
 err_unuse:
+	trace_gntdev_map(range, err);
 	gntdev_range_unuse(range);
 	return err;
 }

@@ -13,6 +13,25 @@
 #include "range.h"
 #include "vma.h"
 
+/*
+ * Inserts the first pages of a view, dirty if they can be written: else, on Arm, where not all
+ * hardware notes that a page was written to, the first write to each would be a page fault. Nothing
+ * asks which of the pages are dirty, as they are written back nowhere.
+ */
+static int insert_pages(struct vm_area_struct *vma, struct page **pages)
+{
+	const pgprot_t prot = vma->vm_page_prot;
+	unsigned long count = vma_pages(vma);
+	int err;
+
+	if (vma->vm_flags & VM_WRITE)
+		vma->vm_page_prot = pte_pgprot(pte_mkdirty(pfn_pte(0, prot)));
+	err = vm_insert_pages(vma, vma->vm_start, pages, &count);
+	/* The core kernel goes on with this one, and mprotect() may take what it has from it. */
+	vma->vm_page_prot = prot;
+	return err;
+}
+
 /**
  * gntdev_xlate_map() - make a view of a range
  * @vma:   the new mapping of pages of the range
@@ -23,7 +42,6 @@
 int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 {
 	struct gntdev_mapping *mapping;
-	unsigned long pages;
 	bool fresh;
 	int err;
 
@@ -41,9 +59,7 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 
 	if (mapping->uncached)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
-	pages = vma_pages(vma);
-	err = vm_insert_pages(vma, vma->vm_start, mapping->pages + gntdev_vma_first(vma, range),
-			      &pages);
+	err = insert_pages(vma, mapping->pages + gntdev_vma_first(vma, range));
 	if (err) {
 		/*
 		 * The core kernel zaps what was inserted, but only after this. So the pages may

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The driver's tracepoints tell what happened, and its counters count it. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -81,6 +84,23 @@ static unsigned long counted(const char *name)
 	return strtoul(text, NULL, 10);
 }
 
+/* MAP_GRANT_REF of a reference, with a structure that the index cannot be written to. */
+static int map_unwritable(int fd, const struct ioctl_gntdev_grant_ref *ref)
+{
+	struct ioctl_gntdev_map_grant_ref *arg = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+						      0);
+	int err;
+
+	if (arg == MAP_FAILED)
+		t_bail("mmap: %m");
+	arg->count = 1;
+	arg->refs[0] = *ref;
+	mprotect(arg, PAGE, RO);
+	err = ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, arg) ? errno : 0;
+	munmap(arg, PAGE);
+	return err;
+}
+
 int main(void)
 {
 	unsigned long registered, mapped, unmapped, copied, refused, events, exported;
@@ -114,10 +134,12 @@ int main(void)
 	check_ok("M1", dev_map(fd, grants->refs, N, &index), "MAP_GRANT_REF");
 	check_ok("N1", dev_notify(fd, index, UNMAP_NOTIFY_SEND_EVENT, channel->port),
 		 "SET_UNMAP_NOTIFY");
+	check("V1", mmap(NULL, N * PAGE, RW, MAP_PRIVATE, fd, index) == MAP_FAILED, "a private mmap");
 	mapping = dev_mmap(fd, index, N, RW);
 	check("V1", mapping != MAP_FAILED, "mmap");
 	dev_munmap(mapping, N);
 	check_ok("M4", dev_unmap(fd, index, N), "UNMAP_GRANT_REF");
+	check_eq("M1", map_unwritable(fd, &grants->refs[1]), EFAULT, "MAP_GRANT_REF, unwritable");
 	segments[0] = seg_from(&grants->refs[0], 16, bytes, sizeof(bytes));
 	segments[1] = segments[0];
 	segments[1].source.foreign.domid = NO_DOMAIN;
@@ -145,6 +167,11 @@ int main(void)
 				    domid, ref, (unsigned long long)index, N), "register");
 		check("V1", is_told("map", "domid=%u ref=%u index=0x%llx count=%u result=0", domid,
 				    ref, (unsigned long long)index, N), "map");
+		check("V1", is_told("map", "domid=%u ref=%u index=0x%llx count=%u result=-22", domid,
+				    ref, (unsigned long long)index, N), "map, refused");
+		check("M1", is_told("register", "domid=%u ref=%u index=0x0 count=1 result=-14", domid,
+				    grants->refs[1].ref), "register, without an index");
+		check("M1", !strstr(told, "count=1 result=0"), "it is no success");
 		check("V4", is_told("unmap", "domid=%u ref=%u index=0x%llx count=%u result=0", domid,
 				    ref, (unsigned long long)index, N), "unmap");
 		check("N1", is_told("set_notify",

@@ -31,7 +31,7 @@ void open_failed(const char *path, const char *module)
 		     module);
 	case EACCES:
 	case EPERM:
-		fail("%s may be opened by root only", path);
+		fail("%s may be opened by root and its group only", path);
 	default:
 		fail("%s: %s", path, strerror(errno));
 	}
