@@ -6,7 +6,9 @@
  * The other way would be to look up and pin the page of the process: in a PV domain that takes more
  * instructions than copying a page once more, a buffer that crosses pages takes two operations, and
  * whatever is special about the memory (a file's, a stack that has to grow, a mapping of this
- * device) is a case of its own. So is nothing here.
+ * device) is a case of its own. So is nothing here. On Arm a look-up takes a third of what it takes to
+ * copy a page; there Xen is given the page of the process for what is worth it, if that is the plainest
+ * of pages, and all else goes the same way as on x86.
  *
  * Segments are worked off in batches: local memory is read, one hypercall does the copies, and
  * local memory is written. That is as good as one by one, except where local memory is itself the
@@ -44,8 +46,10 @@
  * @n_deliver:   how many of them, the last ones, are to local memory
  * @used:        bytes of @pages that they use
  * @pages:       for local data
+ * @looked:      how many of the segments were looked at for a page of the process to hold
+ * @held:        a bit for each copy whose local side is such a page
  * @ops:         the copies
- * @local:       where in @pages the local side of each is
+ * @local:       where in @pages what is for local memory comes; or the page that is held
  * @segment_of:  which segment each is
  * @status:      of each segment
  * @segments:    the segments
@@ -55,7 +59,9 @@ struct copy_batch {
 	unsigned int n_ops;
 	unsigned int n_deliver;
 	unsigned int used;
+	unsigned int looked;
 	struct page *pages[PAGES];
+	u64 held;
 	struct gnttab_copy ops[BATCH];
 	void *local[BATCH];
 	u8 segment_of[BATCH];
@@ -135,6 +141,107 @@ static void __user *local_address(const struct ioctl_gntdev_grant_copy_segment *
 	return (void __user *)(write ? segment->dest.virt : segment->source.virt);
 }
 
+#ifdef CONFIG_X86
+static inline bool is_worth_finding(const struct ioctl_gntdev_grant_copy_segment *segment,
+				    bool write)
+{
+	return false;
+}
+
+static inline void hold_pages(struct copy_batch *batch, unsigned int i, bool write) {}
+
+static inline bool is_held(const struct copy_batch *batch, unsigned int op)
+{
+	return false;
+}
+
+static inline void release_held(struct copy_batch *batch) {}
+#else
+/* Would it cost more to copy the local side of a segment than to find its page? */
+static bool is_worth_finding(const struct ioctl_gntdev_grant_copy_segment *segment, bool write)
+{
+	return segment->len >= 1024 &&
+	       offset_in_page(local_address(segment, write)) + segment->len <= PAGE_SIZE;
+}
+
+static void release_pages_of(unsigned int count, struct page **pages, bool write, bool dirty)
+{
+	unsigned int i;
+
+	if (write)
+		unpin_user_pages_dirty_lock(pages, count, dirty);
+	else
+		for (i = 0; i < count; i++)
+			put_page(pages[i]);
+}
+
+/*
+ * Looks for the page that is the local side of segment @i, and with it for those of the segments behind
+ * it, if they go on from page to page; these are the next copies that are added. Memory that is no
+ * file's is also no other domain's and no device's, and its pages are clean only where swap has
+ * them. All other memory is left to be copied.
+ *
+ * A fork must not take from the process what is written to, so that is pinned; by then the process
+ * was seen to read it, as pinning grows no stack. What is read has only to stay.
+ */
+static void hold_pages(struct copy_batch *batch, unsigned int i, bool write)
+{
+	const struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i], *next = segment;
+	const struct ioctl_gntdev_grant_copy_segment *end = &batch->segments[batch->n_segments];
+	unsigned long start = (unsigned long)local_address(segment, write) & PAGE_MASK;
+	struct page **pages = (struct page **)&batch->local[batch->n_ops];
+	int found, good = 0;
+	u8 byte;
+
+	do {
+		next++;
+	} while (next < end && is_local(next, write) && is_worth_finding(next, write) &&
+		 ((unsigned long)local_address(next, write) & PAGE_MASK) ==
+		 start + ((next - segment) << PAGE_SHIFT));
+	batch->looked = next - batch->segments;
+
+	if (!write)
+		found = get_user_pages_fast_only(start, next - segment, 0, pages);
+	else if (!get_user(byte, (u8 __user *)local_address(segment, true)))
+		found = pin_user_pages_fast(start, next - segment, FOLL_WRITE, pages);
+	else
+		found = 0;
+	if (found <= 0)
+		return;
+
+	while (good < found && PageAnon(pages[good]))
+		good++;
+	if (good < found)
+		release_pages_of(found - good, pages + good, write, false);
+	if (good)
+		batch->held |= GENMASK_ULL(batch->n_ops + good - 1, batch->n_ops);
+}
+
+/* Is the local side of the copy a page of the process? */
+static inline bool is_held(const struct copy_batch *batch, unsigned int op)
+{
+	return batch->held & BIT_ULL(op);
+}
+
+/* Gives back the pages of the process; those that were written to are the last ones. */
+static void release_held(struct copy_batch *batch)
+{
+	unsigned int first = batch->n_ops - batch->n_deliver, i;
+	struct page **pages = (struct page **)batch->local;
+
+	if (!batch->held)
+		return;
+	for (i = 0; i < first; i++)
+		if (is_held(batch, i))
+			release_pages_of(1, pages + i, false, false);
+	for (i = first; i < batch->n_ops && is_held(batch, i); i++)
+		;
+	if (first < i)
+		release_pages_of(i - first, pages + first, true, true);
+	batch->held = 0;
+}
+#endif
+
 /* Writes to local memory what has come for it. */
 static int deliver(struct copy_batch *batch)
 {
@@ -145,7 +252,7 @@ static int deliver(struct copy_batch *batch)
 		unsigned int n = batch->segment_of[i];
 
 		segment = &batch->segments[n];
-		if (batch->status[n] == GNTST_okay &&
+		if (batch->status[n] == GNTST_okay && !is_held(batch, i) &&
 		    _copy_to_user(local_address(segment, true), batch->local[i], segment->len)) {
 			fail_from(batch, n);
 			return -EFAULT;
@@ -181,8 +288,10 @@ static int flush(struct copy_batch *batch)
 		trace_gntdev_copy(&batch->ops[i], status);
 	}
 	gntdev_count(copied, batch->n_ops - refused);
-	gntdev_count(refused, refused);
+	if (refused)
+		gntdev_count(refused, refused);
 	err = batch->n_deliver ? deliver(batch) : 0;
+	release_held(batch);
 	batch->n_ops = 0;
 	batch->n_deliver = 0;
 	batch->used = 0;
@@ -222,15 +331,25 @@ static bool has_room(struct copy_batch *batch, unsigned int len)
 	return begin < PAGES * PAGE_SIZE;
 }
 
+/* The same for the page of the process that the next copy has. */
+static inline void set_held(struct copy_batch *batch, struct gnttab_copy_ptr *ptr,
+			    void __user *address)
+{
+	ptr->u.gmfn = xen_page_to_gfn((struct page *)batch->local[batch->n_ops]);
+	ptr->domid = DOMID_SELF;
+	ptr->offset = offset_in_page(address);
+}
+
 /*
  * Adds the copy that a segment is. What waits to be written to local memory is written before local
  * memory is read, or a granted page is written to: a later segment may read it, and must not
- * be done if that fails.
+ * be done if that fails. It is also written before Xen writes to local memory.
  */
 static int add_segment(struct copy_batch *batch, unsigned int i)
 {
 	const struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
-	bool read = is_local(segment, false), write = is_local(segment, true);
+	bool read = is_local(segment, false), write = is_local(segment, true), find, held;
+	void __user *address = local_address(segment, write);
 	struct gnttab_copy *op;
 	int err;
 
@@ -238,7 +357,17 @@ static int add_segment(struct copy_batch *batch, unsigned int i)
 		batch->status[i] = GNTST_okay;
 		return 0;
 	}
-	if ((batch->n_deliver && !write) || !has_room(batch, segment->len)) {
+	find = (read || write) && i >= batch->looked && is_worth_finding(segment, write);
+	if (batch->n_deliver && (!write || (find && !is_held(batch, batch->n_ops - 1)))) {
+		err = flush(batch);
+		if (err)
+			return err;
+	}
+	/* Not before: if a page is written to, another one can come in its place. */
+	if (find)
+		hold_pages(batch, i, write);
+	held = is_held(batch, batch->n_ops);
+	if (!held && !has_room(batch, segment->len)) {
 		err = flush(batch);
 		if (err)
 			return err;
@@ -247,25 +376,26 @@ static int add_segment(struct copy_batch *batch, unsigned int i)
 	op = &batch->ops[batch->n_ops];
 	op->flags = segment->flags;
 	op->len = segment->len;
-	if (read) {
-		void *local = set_local(batch, &op->source, segment->len);
-
-		if (_copy_from_user(local, local_address(segment, false), segment->len)) {
-			err = flush(batch);
-			fail_from(batch, i);
-			return err ?: -EFAULT;
-		}
-	} else {
+	if (!read) {
 		set_grant(&op->source, segment->source.foreign.ref, segment->source.foreign.domid,
 			  segment->source.foreign.offset);
+	} else if (held) {
+		set_held(batch, &op->source, address);
+	} else if (_copy_from_user(set_local(batch, &op->source, segment->len), address,
+				   segment->len)) {
+		err = flush(batch);
+		fail_from(batch, i);
+		return err ?: -EFAULT;
 	}
-	if (write) {
-		batch->local[batch->n_ops] = set_local(batch, &op->dest, segment->len);
-		batch->n_deliver++;
-	} else {
+	if (!write) {
 		set_grant(&op->dest, segment->dest.foreign.ref, segment->dest.foreign.domid,
 			  segment->dest.foreign.offset);
+	} else if (held) {
+		set_held(batch, &op->dest, address);
+	} else {
+		batch->local[batch->n_ops] = set_local(batch, &op->dest, segment->len);
 	}
+	batch->n_deliver += write;
 	batch->segment_of[batch->n_ops++] = i;
 	return 0;
 }
@@ -287,39 +417,17 @@ static void *low_half(const void *pointer)
 	return (void *)((uintptr_t)pointer & U32_MAX);
 }
 
-/* Reads segments, 24 bytes each. */
-static int read_segments(struct ioctl_gntdev_grant_copy_segment *to,
-			 const struct ioctl_gntdev_grant_copy_segment __user *from,
-			 unsigned int count)
-{
-	const u64 __user *from_word = (const u64 __user *)from;
-	u64 *word = (u64 *)to, *end = (u64 *)(to + count);
-
-	BUILD_BUG_ON(sizeof(*to) % sizeof(*word));
-	if (!user_read_access_begin(from, count * sizeof(*from)))
-		return -EFAULT;
-	while (word < end)
-		unsafe_get_user(*word++, from_word++, fault);
-	user_read_access_end();
-	return 0;
-
-fault:
-	user_read_access_end();
-	return -EFAULT;
-}
-
 /* Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense. */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
 		bool compat)
 {
 	unsigned int i;
-	int err;
 
-	err = read_segments(batch->segments, segments, count);
-	if (err)
-		return err;
+	if (_copy_from_user(batch->segments, segments, count * sizeof(*segments)))
+		return -EFAULT;
 	batch->n_segments = count;
+	batch->looked = 0;
 	for (i = 0; i < count; i++) {
 		struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
 

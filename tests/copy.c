@@ -302,6 +302,114 @@ static void through_a_mapping(int prot)
 	dev_unmap(fd, index, N);
 }
 
+/* ---- segments of all kinds, one after the other ---- */
+
+#define LOCAL	6
+#define SHARED	3
+#define CALLS	60
+#define MANY	100
+
+static char local_model[LOCAL * PAGE], grants_model[N * PAGE];
+
+/* Repeats itself, so that a failure does. */
+static unsigned int random_below(unsigned int n)
+{
+	static uint64_t state = 1;
+
+	state = state * 6364136223846793005 + 1442695040888963407;
+	return (state >> 33) % n;
+}
+
+/* A segment that moves some bytes, in the model, too. The local ones are at @local. */
+static segment_t random_segment(char *local)
+{
+	static const unsigned int lens[] = { 3, 600, 1023, 1024, 3000, PAGE, PAGE, PAGE };
+	unsigned int len = lens[random_below(sizeof(lens) / sizeof(*lens))];
+	unsigned int page = random_below(N), other = (page + 1 + random_below(N - 1)) % N;
+	unsigned int offset = random_below(PAGE - len + 1), there = random_below(PAGE - len + 1);
+	/* Half of them from the beginning of a page. */
+	unsigned int at = random_below(2) ? random_below(LOCAL * PAGE - len + 1) :
+					    random_below(LOCAL) * PAGE;
+	char *foreign = grants_model + page * PAGE + offset;
+
+	switch (random_below(5)) {
+	case 0:
+		memmove(grants_model + other * PAGE + there, foreign, len);
+		return seg_between(&grants->refs[page], offset, &grants->refs[other], there, len);
+	case 1:
+	case 2:
+		memcpy(local_model + at, foreign, len);
+		return seg_from(&grants->refs[page], offset, local + at, len);
+	default:
+		memcpy(foreign, local_model + at, len);
+		return seg_to(&grants->refs[page], offset, local + at, len);
+	}
+}
+
+struct sharer {
+	const char *local;
+	int pipe[2];
+};
+
+/* Has the pages of its parent as they are now, and sees whether they stay so, the shared one apart. */
+static int sees_no_change(void *argument)
+{
+	struct sharer *sharer = argument;
+	char byte;
+
+	close(sharer->pipe[1]);
+	if (read(sharer->pipe[0], &byte, 1))
+		return 1;
+	return memcmp(sharer->local, local_model, SHARED * PAGE) ||
+	       memcmp(sharer->local + (SHARED + 1) * PAGE, local_model + (SHARED + 1) * PAGE,
+		      (LOCAL - SHARED - 1) * PAGE);
+}
+
+static void any_order(void)
+{
+	unsigned int errors = 0, refused = 0, wrong_local = 0, wrong_there = 0, wrong_child = 0;
+	char *local = map_memory(MAP_PRIVATE | MAP_ANONYMOUS, -1, LOCAL * PAGE);
+	int file = memfd_create("local", MFD_CLOEXEC);
+	static segment_t segments[MANY + N];
+	static char there[N * PAGE];
+
+	/* One page is of a file, so that memory goes on where its kind does not. */
+	ftruncate(file, PAGE);
+	mmap(local + SHARED * PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, file, 0);
+	mapping_fill(local, LOCAL, 60);
+	memcpy(local_model, local, sizeof(local_model));
+	grants_fill(grants, 61);
+	mapping_fill(grants_model, N, 61);
+	for (unsigned int call = 0; call < CALLS; call++) {
+		unsigned int n = 1 + random_below(MANY);
+		struct sharer sharer = { .local = local };
+		pid_t child;
+
+		/* Memory shared with a child is written to elsewhere, by whoever writes first. */
+		if (pipe(sharer.pipe))
+			t_bail("pipe: %m");
+		child = t_child(sees_no_change, &sharer);
+		close(sharer.pipe[0]);
+		for (unsigned int i = 0; i < n; i++)
+			segments[i] = random_segment(local);
+		for (unsigned int i = 0; i < N; i++)
+			segments[n + i] = seg_from(&grants->refs[i], 0, there + i * PAGE, PAGE);
+		errors += !!dev_copy(fd, segments, n + N);
+		refused += !all_okay(segments, n + N);
+		wrong_local += !!memcmp(local, local_model, sizeof(local_model));
+		wrong_there += !!memcmp(there, grants_model, sizeof(there));
+		close(sharer.pipe[1]);
+		wrong_child += t_wait(child) != 0;
+	}
+	check_eq("C1", errors, 0, "%u calls of up to %u segments of all kinds: no error", CALLS, MANY);
+	check_eq("C2", refused, 0, "every status is okay");
+	check_eq("C1", wrong_local, 0, "local memory is as if they were done one by one");
+	check_eq("C1", wrong_there, 0, "so are the pages");
+	check_eq("C1", wrong_child, 0, "a child that shared the memory has what was there before");
+	munmap(local, LOCAL * PAGE);
+	close(file);
+}
+
 int main(void)
 {
 	t_start();
@@ -316,6 +424,7 @@ int main(void)
 	through_local_memory();
 	through_a_mapping(RW);
 	through_a_mapping(RO);
+	any_order();
 	close(fd);
 	check_eq("A2", grants_free(grants), 0, "the pages are free");
 	return t_done();
