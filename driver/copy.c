@@ -6,9 +6,9 @@
  * The other way would be to look up and pin the page of the process: in a PV domain that takes more
  * instructions than copying a page once more, a buffer that crosses pages takes two operations, and
  * whatever is special about the memory (a file's, a stack that has to grow, a mapping of this
- * device) is a case of its own. So is nothing here. On Arm a look-up takes a third of what it takes to
- * copy a page; there Xen is given the page of the process for what is worth it, if that is the plainest
- * of pages, and all else goes the same way as on x86.
+ * device) is a case of its own. So is nothing here. On Arm a look-up takes half of what it takes to
+ * copy a page. There Xen is given the page of the process where it is a plain one and enough is
+ * copied; all else goes the same way as on x86.
  *
  * Segments are worked off in batches: local memory is read, one hypercall does the copies, and
  * local memory is written. That is as good as one by one, except where local memory is itself the
@@ -164,7 +164,7 @@ static bool is_worth_finding(const struct ioctl_gntdev_grant_copy_segment *segme
 	       offset_in_page(local_address(segment, write)) + segment->len <= PAGE_SIZE;
 }
 
-static void release_pages_of(unsigned int count, struct page **pages, bool write, bool dirty)
+static void put_local_pages(unsigned int count, struct page **pages, bool write, bool dirty)
 {
 	unsigned int i;
 
@@ -176,18 +176,19 @@ static void release_pages_of(unsigned int count, struct page **pages, bool write
 }
 
 /*
- * Looks for the page that is the local side of segment @i, and with it for those of the segments behind
- * it, if they go on from page to page; these are the next copies that are added. Memory that is no
- * file's is also no other domain's and no device's, and its pages are clean only where swap has
- * them. All other memory is left to be copied.
+ * Looks for the page that is the local side of segment @i, and with it for those of the segments
+ * behind it, if they go on from page to page; these are the next copies that are added. Memory that
+ * is no file's is also no other domain's and no device's, and its pages are clean only where swap
+ * has them. All other memory is left to be copied.
  *
  * A fork must not take from the process what is written to, so that is pinned; by then the process
  * was seen to read it, as pinning grows no stack. What is read has only to stay.
  */
 static void hold_pages(struct copy_batch *batch, unsigned int i, bool write)
 {
-	const struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i], *next = segment;
+	const struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
 	const struct ioctl_gntdev_grant_copy_segment *end = &batch->segments[batch->n_segments];
+	const struct ioctl_gntdev_grant_copy_segment *next = segment;
 	unsigned long start = (unsigned long)local_address(segment, write) & PAGE_MASK;
 	struct page **pages = (struct page **)&batch->local[batch->n_ops];
 	int found, good = 0;
@@ -212,7 +213,7 @@ static void hold_pages(struct copy_batch *batch, unsigned int i, bool write)
 	while (good < found && PageAnon(pages[good]))
 		good++;
 	if (good < found)
-		release_pages_of(found - good, pages + good, write, false);
+		put_local_pages(found - good, pages + good, write, false);
 	if (good)
 		batch->held |= GENMASK_ULL(batch->n_ops + good - 1, batch->n_ops);
 }
@@ -233,11 +234,11 @@ static void release_held(struct copy_batch *batch)
 		return;
 	for (i = 0; i < first; i++)
 		if (is_held(batch, i))
-			release_pages_of(1, pages + i, false, false);
+			put_local_pages(1, pages + i, false, false);
 	for (i = first; i < batch->n_ops && is_held(batch, i); i++)
 		;
 	if (first < i)
-		release_pages_of(i - first, pages + first, true, true);
+		put_local_pages(i - first, pages + first, true, true);
 	batch->held = 0;
 }
 #endif
