@@ -125,7 +125,8 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int fla
  * @mapping: the mapping, fresh from gntdev_mapping_alloc()
  * @refs:    a grant for each of its pages
  *
- * Return: as gntdev_grants_map(), or -ENOMEM; after an error the mapping is as it was.
+ * Return: as gntdev_grants_map() or gntdev_pages_uncache(); after an error the mapping is as it
+ * was.
  */
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs)
 {

@@ -4,11 +4,14 @@
  * is asked for with a flag, one that no cache keeps. Those need other pages than the usual ones.
  */
 
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/platform_device.h>
+#include <linux/sched/signal.h>
 #include <linux/set_memory.h>
 
 #include <xen/balloon.h>
@@ -80,7 +83,7 @@ bool gntdev_pages_can_be_uncached(void)
  * The views have pgprot_writecombine() from now on, on x86 those of the kernel, too. What the
  * caches have of the pages goes to where such views look.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP.
  */
 int gntdev_pages_uncache(unsigned int count, struct page **pages)
 {
@@ -142,7 +145,9 @@ static struct page *alloc_uncached(void)
 	struct device *dev = &dma_device->dev;
 	dma_addr_t address;
 
-	return dma_alloc_attrs(dev, PAGE_SIZE, &address, GFP_KERNEL | __GFP_NOWARN,
+	/* It is for Xen, as the balloon's: not worth a process's life. */
+	return dma_alloc_attrs(dev, PAGE_SIZE, &address,
+			       GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN,
 			       DMA_ATTR_NO_KERNEL_MAPPING);
 }
 
@@ -205,7 +210,7 @@ static int get_uncached(unsigned int count, struct page **pages)
 	int err = -ENOMEM;
 
 	for (n = 0; n < count; n++) {
-		pages[n] = alloc_uncached();
+		pages[n] = fatal_signal_pending(current) ? NULL : alloc_uncached();
 		if (!pages[n])
 			goto err_free;
 		if (n % FRAMES == FRAMES - 1)
@@ -243,6 +248,9 @@ int gntdev_pages_uncache(unsigned int count, struct page **pages)
 			return -ENOMEM;
 		dma_unmap_page_attrs(dev, address, PAGE_SIZE, DMA_TO_DEVICE,
 				     DMA_ATTR_SKIP_CPU_SYNC);
+		/* If all is bounced (swiotlb=force), this has cleaned something else. */
+		if (address != phys_to_dma(dev, page_to_phys(pages[i])))
+			return -EOPNOTSUPP;
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/pfn_t.h>
 
 #include "compat.h"
 #include "mapping.h"
@@ -14,11 +15,42 @@
 #include "vma.h"
 
 /*
- * Inserts the first pages of a view, dirty if they can be written: else, on Arm, where not all
+ * On Arm the kernel's own entries for pages that are not cached stay as they are. So nobody is to
+ * find the page behind a view, to work on it through those: such a view is one of a device's
+ * memory. The pages stay as long as it has the range.
+ */
+static bool is_without_pages(const struct gntdev_mapping *mapping)
+{
+	return mapping->uncached && !IS_ENABLED(CONFIG_X86);
+}
+
+/* One page of such a view. */
+static vm_fault_t insert_frame(struct vm_area_struct *vma, unsigned long address, struct page *page)
+{
+	return vmf_insert_mixed(vma, address, page_to_pfn_t(page));
+}
+
+static int insert_frames(struct vm_area_struct *vma, struct page **pages)
+{
+	unsigned long i;
+	vm_fault_t ret;
+
+	vm_flags_set(vma, VM_IO | VM_MIXEDMAP);
+	for (i = 0; i < vma_pages(vma); i++) {
+		ret = insert_frame(vma, vma->vm_start + i * PAGE_SIZE, pages[i]);
+		if (ret & VM_FAULT_ERROR)
+			return vm_fault_to_errno(ret, 0);
+	}
+	return 0;
+}
+
+/*
+ * Inserts the pages of a view, dirty if they can be written: else, on Arm, where not all
  * hardware notes that a page was written to, the first write to each would be a page fault. Nothing
  * asks which of the pages are dirty, as they are written back nowhere.
  */
-static int insert_pages(struct vm_area_struct *vma, struct page **pages)
+static int insert_pages(struct vm_area_struct *vma, const struct gntdev_mapping *mapping,
+			struct page **pages)
 {
 	const pgprot_t prot = vma->vm_page_prot;
 	unsigned long count = vma_pages(vma);
@@ -26,7 +58,10 @@ static int insert_pages(struct vm_area_struct *vma, struct page **pages)
 
 	if (vma->vm_flags & VM_WRITE)
 		vma->vm_page_prot = pte_pgprot(pte_mkdirty(pfn_pte(0, prot)));
-	err = vm_insert_pages(vma, vma->vm_start, pages, &count);
+	if (is_without_pages(mapping))
+		err = insert_frames(vma, pages);
+	else
+		err = vm_insert_pages(vma, vma->vm_start, pages, &count);
 	/* The core kernel goes on with this one, and mprotect() may take what it has from it. */
 	vma->vm_page_prot = prot;
 	return err;
@@ -59,7 +94,7 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 
 	if (mapping->uncached)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
-	err = insert_pages(vma, mapping->pages + gntdev_vma_first(vma, range));
+	err = insert_pages(vma, mapping, mapping->pages + gntdev_vma_first(vma, range));
 	if (err) {
 		/*
 		 * The core kernel zaps what was inserted, but only after this. So the pages may
@@ -94,6 +129,8 @@ static vm_fault_t xlate_fault(struct vm_fault *vmf)
 
 	if (page >= range->mapping->count)
 		return VM_FAULT_SIGBUS;
+	if (is_without_pages(range->mapping))
+		return insert_frame(vma, vmf->address, range->mapping->pages[page]);
 	vmf->page = range->mapping->pages[page];
 	get_page(vmf->page);
 	return 0;

@@ -83,6 +83,9 @@ uninstall-module: forget
 forget:
 ifeq ($(DESTDIR),)
 	@for version in $$($(DKMS) status -m gntdev | sed -n 's|^gntdev[/, ]*\([^,: ]*\).*|\1|p' | sort -u); do \
+		if dpkg -S "/usr/src/gntdev-$$version" >/dev/null 2>&1; then \
+			echo "the package gntdev-dkms is installed: apt-get remove it first" >&2; exit 1; \
+		fi; \
 		$(DKMS) remove -m gntdev -v "$$version" --all && rm -rf "/usr/src/gntdev-$$version" || exit; \
 	done
 	@rm -rf $(dkms_source)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/buffer.h"
@@ -196,6 +197,15 @@ static unsigned int linear_type(int buffer)
 	return type;
 }
 
+/* Has the kernel read memory by the pages behind it. */
+static int read_by_the_kernel(void *memory)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { memory, 1 };
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1 ? 0 : -1;
+}
+
 static void memory_type(unsigned int flags, unsigned int type, const char *name)
 {
 	struct probe_touch found;
@@ -219,9 +229,12 @@ static void memory_type(unsigned int flags, unsigned int type, const char *name)
 	check_eq("E3", grants_bad(grants, 4), 0, "%s: the granter sees what is written", name);
 	check_ok("E2", probe_touch(probe, buffer, 4 * PAGE, 1, &found), "%s: vmap", name);
 	check_eq("E2", found.type, type, "%s: the entry that it makes", name);
-	/* Arm's DMA API leaves that one as it is, and nobody uses it. */
+	/* Arm's DMA API leaves that one as it is; so nobody may use it. */
 	if (type != PROBE_TYPE_WB && !IS_ARM)
 		check_eq("E2", linear_type(buffer), type, "%s: the kernel's own entry", name);
+	else if (type != PROBE_TYPE_WB)
+		check_errno("E2", read_by_the_kernel(mapping), EFAULT,
+			    "%s: the kernel does not look for the pages behind it", name);
 	munmap(mapping, N * PAGE);
 	close(buffer);
 	check_eq("E4", xen_holds(grants), 0, "%s: nothing stays mapped", name);
