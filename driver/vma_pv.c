@@ -358,6 +358,17 @@ static void pv_close(struct vm_area_struct *vma)
 		kref_put(&view->vmas, view_release);
 }
 
+/*
+ * Does the core kernel look for pages to pin them for long (FOLL_LONGTERM)? Whoever does, io_uring,
+ * AF_XDP or a driver, may have the kernel map them later at another address, by ordinary entries.
+ * Xen refuses these for a foreign frame, the kernel ignores the refusal, and dies of the access.
+ * get_user_pages() sets the flag around every such walk.
+ */
+static bool is_pinning_long_term(void)
+{
+	return current->flags & PF_MEMALLOC_PIN;
+}
+
 static vm_fault_t pv_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -366,10 +377,10 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 
 	/*
 	 * A forked child has no view; after an mremap() that failed, it is at the other place. A
-	 * debugger may try to read what the process may not.
+	 * debugger may try to read what the process may not. A long-term pin would get no page.
 	 */
 	if (!view || view_start(view) != vma->vm_start || page >= view_count(view) ||
-	    !view_is_accessible(vma))
+	    !view_is_accessible(vma) || is_pinning_long_term())
 		return VM_FAULT_SIGBUS;
 
 	switch (view_populate(view, vma->vm_mm, page, 1)) {
@@ -402,10 +413,22 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	 * that for a foreign frame, and the kernel would die of it. Readers, get_user_pages() among
 	 * them, hold mmap_lock to read.
 	 */
-	if (!view || gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
+	if (!view || is_pinning_long_term() ||
+	    gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
 	    page >= view_count(view) || view_hold(view, page, 1, false))
 		return NULL;
 	return view_mapping(view)->pages[view->first + page];
+}
+
+/*
+ * Never called, as no entry that allows writing is ever write-protected. But a VMA that has this is
+ * taken for one whose pages must not be pinned for long and written to: since Linux 6.6 such a pin
+ * fails with EFAULT before a page is looked at. Others, and all on older kernels, do not get a page,
+ * for which the core kernel's error is EEXIST.
+ */
+static vm_fault_t pv_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
 }
 
 const struct vm_operations_struct gntdev_pv_vm_ops = {
@@ -415,5 +438,6 @@ const struct vm_operations_struct gntdev_pv_vm_ops = {
 	.mremap = pv_mremap,
 	.mprotect = pv_mprotect,
 	.fault = pv_fault,
+	.pfn_mkwrite = pv_pfn_mkwrite,
 	.find_special_page = pv_find_special_page,
 };
