@@ -22,6 +22,7 @@
 #include "dmabuf.h"
 #include "grants.h"
 #include "instance.h"
+#include "pages.h"
 #include "retry.h"
 #include "stats.h"
 #include "trace.h"
@@ -188,8 +189,8 @@ static bool is_grantable(unsigned long pfn)
 		return !(__pfn_to_mfn(pfn) & (FOREIGN_FRAME_BIT | IDENTITY_FRAME_BIT));
 #endif
 	page = pfn_to_page(pfn);
-	/* Foreign, if unpopulated; or of a device. */
-	if (is_zone_device_page(page))
+	/* Foreign, if unpopulated or ours; or of a device. */
+	if (is_zone_device_page(page) || gntdev_page_is_ours(page))
 		return false;
 #ifdef CONFIG_X86
 	return page->mapping || PageCompound(page) || !PageForeign(page);

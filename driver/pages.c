@@ -2,13 +2,23 @@
 /*
  * The pages that grants are mapped at, and their memory attribute: write-back, or, where a dma-buf
  * is asked for with a flag, one that no cache keeps. Those need other pages than the usual ones.
+ *
+ * While a page is ours it has marks by which the core kernel sees that it must not be inserted into
+ * a VMA that is not ours, as TCP_ZEROCOPY_RECEIVE does with the page of a fragment that a process
+ * spliced into a socket. Everywhere page->mapping is set, which TCP asks for. In a PV domain, where
+ * an ordinary entry for the page is refused by Xen or, for a page of the domain's own, is an entry
+ * too many, the page also has a type, for which vm_insert_page() and its kin refuse it. (A type
+ * takes the place of the count of entries, which is not used there: the entries are special.)
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/anon_inodes.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/platform_device.h>
 #include <linux/sched/signal.h>
@@ -25,7 +35,61 @@
 #include "grants.h"
 #include "pages.h"
 
+struct address_space *gntdev_pages_mapping;
+
+/* Keeps @gntdev_pages_mapping. Nobody has a descriptor of it. */
+static struct file *mapping_file;
+static const struct file_operations mapping_fops;
+
+/*
+ * The address space of the kernel's anonymous inode: it has no pages of its own, never writes any
+ * back, and lets them be marked dirty, as pages without an address space can be.
+ */
+static int init_marks(void)
+{
+	mapping_file = anon_inode_getfile("[" KBUILD_MODNAME "]", &mapping_fops, NULL, O_RDONLY);
+	if (IS_ERR(mapping_file))
+		return PTR_ERR(mapping_file);
+	gntdev_pages_mapping = mapping_file->f_mapping;
+	return 0;
+}
+
+static void exit_marks(void)
+{
+	fput(mapping_file);
+}
+
+static void set_marks(unsigned int count, struct page **pages)
+{
+	bool typed = gntdev_is_pv();
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		pages[i]->mapping = gntdev_pages_mapping;
+		if (typed)
+			__SetPageOffline(pages[i]);
+	}
+}
+
+static void clear_marks(unsigned int count, struct page **pages)
+{
+	bool typed = gntdev_is_pv();
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		pages[i]->mapping = NULL;
+		if (typed)
+			__ClearPageOffline(pages[i]);
+	}
+}
+
 #ifdef CONFIG_X86
+static void put_uncached(unsigned int count, struct page **pages)
+{
+	gnttab_pages_clear_private(count, pages);
+	xen_free_ballooned_pages(count, pages);
+}
+
 /*
  * Of unpopulated pages the kernel has noted, for the whole section, that they are write-back, and
  * it refuses to change that. Ballooned ones are memory whose frames were given back to Xen. The
@@ -39,30 +103,16 @@ static int get_uncached(unsigned int count, struct page **pages)
 		return err;
 	err = gnttab_pages_set_private(count, pages);
 	if (err)
-		gntdev_pages_put(count, pages, true);
+		put_uncached(count, pages);
 	return err;
 }
 
-static void put_uncached(unsigned int count, struct page **pages)
-{
-	gnttab_pages_clear_private(count, pages);
-	xen_free_ballooned_pages(count, pages);
-}
-
-/**
- * gntdev_pages_init() - make ready to get pages that are not cached
- *
- * Return: 0 or an errno.
- */
-int gntdev_pages_init(void)
+static int init_uncached(void)
 {
 	return 0;
 }
 
-/**
- * gntdev_pages_exit() - undo gntdev_pages_init()
- */
-void gntdev_pages_exit(void) {}
+static void exit_uncached(void) {}
 
 /**
  * gntdev_pages_can_be_uncached() - is there memory here that caches do not keep?
@@ -113,7 +163,7 @@ void gntdev_pages_cache(unsigned int count, struct page **pages)
  */
 static struct platform_device *dma_device;
 
-int gntdev_pages_init(void)
+static int init_uncached(void)
 {
 	const struct platform_device_info info = {
 		.name = KBUILD_MODNAME "-memory",
@@ -125,7 +175,7 @@ int gntdev_pages_init(void)
 	return PTR_ERR_OR_ZERO(dma_device);
 }
 
-void gntdev_pages_exit(void)
+static void exit_uncached(void)
 {
 	platform_device_unregister(dma_device);
 }
@@ -259,6 +309,32 @@ void gntdev_pages_cache(unsigned int count, struct page **pages) {}
 #endif
 
 /**
+ * gntdev_pages_init() - make ready to get pages
+ *
+ * Return: 0 or an errno.
+ */
+int gntdev_pages_init(void)
+{
+	int err = init_marks();
+
+	if (err)
+		return err;
+	err = init_uncached();
+	if (err)
+		exit_marks();
+	return err;
+}
+
+/**
+ * gntdev_pages_exit() - undo gntdev_pages_init()
+ */
+void gntdev_pages_exit(void)
+{
+	exit_uncached();
+	exit_marks();
+}
+
+/**
  * gntdev_pages_get() - get pages to map grants at
  * @count:    how many
  * @pages:    set to the pages, which have no memory
@@ -268,7 +344,11 @@ void gntdev_pages_cache(unsigned int count, struct page **pages) {}
  */
 int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
 {
-	return uncached ? get_uncached(count, pages) : gnttab_alloc_pages(count, pages);
+	int err = uncached ? get_uncached(count, pages) : gnttab_alloc_pages(count, pages);
+
+	if (!err)
+		set_marks(count, pages);
+	return err;
 }
 
 /**
@@ -281,6 +361,7 @@ int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
  */
 void gntdev_pages_put(unsigned int count, struct page **pages, bool uncached)
 {
+	clear_marks(count, pages);
 	if (uncached)
 		put_uncached(count, pages);
 	else

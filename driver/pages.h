@@ -2,9 +2,21 @@
 #ifndef GNTDEV_PAGES_H
 #define GNTDEV_PAGES_H
 
-#include <linux/types.h>
+#include <linux/mm_types.h>
 
-struct page;
+/* What a page of gntdev_pages_get() has as page->mapping, and no other page has. */
+extern struct address_space *gntdev_pages_mapping;
+
+/**
+ * gntdev_page_is_ours() - is a page one of gntdev_pages_get()?
+ * @page: any page of the kernel
+ *
+ * Return: whether it is, and was not put back.
+ */
+static inline bool gntdev_page_is_ours(const struct page *page)
+{
+	return page->mapping == gntdev_pages_mapping;
+}
 
 int gntdev_pages_init(void);
 void gntdev_pages_exit(void);
