@@ -41,6 +41,12 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #endif
 #endif
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define gntdev_page_set_index(page, value)	((page)->__folio_index = (value))
+#else
+#define gntdev_page_set_index(page, value)	((page)->index = (value))
+#endif
+
 #ifdef CONFIG_PREEMPT_RT
 /* rw_base_is_write_locked(), which is there since 6.9. Not tried on such a kernel. */
 #define gntdev_rwsem_is_write_locked(sem)	\

@@ -5,10 +5,11 @@
  *
  * While a page is ours it has marks by which the core kernel sees that it must not be inserted into
  * a VMA that is not ours, as TCP_ZEROCOPY_RECEIVE does with the page of a fragment that a process
- * spliced into a socket. Everywhere page->mapping is set, which TCP asks for. In a PV domain, where
- * an ordinary entry for the page is refused by Xen or, for a page of the domain's own, is an entry
- * too many, the page also has a type, for which vm_insert_page() and its kin refuse it. (A type
- * takes the place of the count of entries, which is not used there: the entries are special.)
+ * spliced into a socket. Everywhere page->mapping is set, which TCP asks for; and with it the index
+ * in there, one for each page, by which the core kernel knows one shared futex from another. In a PV
+ * domain, where an ordinary entry for the page is refused by Xen or, for a page of the domain's own,
+ * is an entry too many, the page also has a type, for which vm_insert_page() and its kin refuse it.
+ * (A type takes the place of the count of entries, which is not used there: the entries are special.)
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -32,6 +33,7 @@
 #include <asm/memtype.h>
 #endif
 
+#include "compat.h"
 #include "grants.h"
 #include "pages.h"
 
@@ -66,6 +68,7 @@ static void set_marks(unsigned int count, struct page **pages)
 
 	for (i = 0; i < count; i++) {
 		pages[i]->mapping = gntdev_pages_mapping;
+		gntdev_page_set_index(pages[i], page_to_pfn(pages[i]));
 		if (typed)
 			__SetPageOffline(pages[i]);
 	}

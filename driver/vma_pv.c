@@ -406,14 +406,16 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	unsigned long page = (address - vma->vm_start) >> PAGE_SHIFT;
 
 	/*
-	 * The caller holds the lock of the page table: nothing here may sleep.
+	 * The caller holds the lock of the page table: nothing here may sleep. Except for
+	 * hmm_range_fault(), which only asks whether there is a page, and then takes that of the
+	 * entry's frame number, which is none of this domain's. (With PREEMPT_RT no lock tells.)
 	 *
 	 * Who asks while mmap_lock is held to write wants to edit the entry, and no notifier was
 	 * called: /proc/PID/clear_refs clears the accessed bit of whatever has a page. Xen refuses
 	 * that for a foreign frame, and the kernel would die of it. Readers, get_user_pages() among
 	 * them, hold mmap_lock to read.
 	 */
-	if (!view || is_pinning_long_term() ||
+	if (!view || is_pinning_long_term() || (!IS_ENABLED(CONFIG_PREEMPT_RT) && preemptible()) ||
 	    gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
 	    page >= view_count(view) || view_hold(view, page, 1, false))
 		return NULL;
