@@ -6,6 +6,7 @@
 
 #include <linux/completion.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/err.h>
 #include <linux/fdtable.h>
@@ -107,6 +108,39 @@ static dma_addr_t bus_address(struct device *dev, struct page *page)
 	return page_to_phys(page);
 }
 
+static bool is_address_of(struct device *dev, dma_addr_t address, struct page *page)
+{
+	return address == bus_address(dev, page);
+}
+#else
+/* Here no device can be told from others whose DMA operations are its own. */
+static bool uses_bus_addresses(struct device *dev)
+{
+	return !device_iommu_mapped(dev);
+}
+
+/* Where the peer has the page, for a device of a domain whose memory is where it seems to be. */
+static dma_addr_t machine_address(struct device *dev, struct page *page)
+{
+	unsigned long frame = __pfn_to_mfn(page_to_pfn(page));
+
+	return phys_to_dma(dev, frame == INVALID_P2M_ENTRY ? page_to_phys(page) : PFN_PHYS(frame));
+}
+
+/* DMA operations are mostly those of Xen, which go by the kernel's record of foreign frames. */
+static dma_addr_t bus_address(struct device *dev, struct page *page)
+{
+	return get_dma_ops(dev) ? machine_address(dev, page) :
+				  phys_to_dma(dev, page_to_phys(page));
+}
+
+static bool is_address_of(struct device *dev, dma_addr_t address, struct page *page)
+{
+	return address == machine_address(dev, page) ||
+	       address == phys_to_dma(dev, page_to_phys(page));
+}
+#endif
+
 /*
  * A device that does not reach a page would be given a bounce buffer. Then the peer's page would
  * not be what the device works on, and old data might be copied over it.
@@ -133,21 +167,10 @@ static bool is_bounced(const struct export_attachment *attachment)
 	if (!uses_bus_addresses(attachment->dev))
 		return false;
 	for_each_sgtable_sg(&attachment->table, sg, i)
-		if (sg_dma_address(sg) != bus_address(attachment->dev, sg_page(sg)))
+		if (!is_address_of(attachment->dev, sg_dma_address(sg), sg_page(sg)))
 			return true;
 	return false;
 }
-#else
-static bool is_reached(struct device *dev, const struct gntdev_export *export)
-{
-	return true;
-}
-
-static bool is_bounced(const struct export_attachment *attachment)
-{
-	return false;
-}
-#endif
 
 static struct sg_table *export_map(struct dma_buf_attachment *attach,
 				   enum dma_data_direction direction)
@@ -160,14 +183,14 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach,
 
 	if (!is_reached(attach->dev, export))
 		return ERR_PTR(-EIO);
-	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL);
+	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL_ACCOUNT);
 	if (!attachment)
 		return ERR_PTR(-ENOMEM);
 	attachment->dev = attach->dev;
 	attachment->direction = direction;
 
 	/* An entry for each page: neighbours here need not be neighbours in the machine. */
-	err = sg_alloc_table(&attachment->table, export_count(export), GFP_KERNEL);
+	err = sg_alloc_table(&attachment->table, export_count(export), GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto err_free;
 	for_each_sgtable_sg(&attachment->table, sg, i)
