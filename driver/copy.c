@@ -41,6 +41,7 @@
 
 /**
  * struct copy_batch - what a call works with
+ * @cpu:         on which CPU it rests, or -1 if it is of one call only
  * @n_segments:  segments that are loaded
  * @n_ops:       copies that are due
  * @n_deliver:   how many of them, the last ones, are to local memory
@@ -55,6 +56,7 @@
  * @segments:    the segments
  */
 struct copy_batch {
+	int cpu;
 	unsigned int n_segments;
 	unsigned int n_ops;
 	unsigned int n_deliver;
@@ -69,8 +71,13 @@ struct copy_batch {
 	struct ioctl_gntdev_grant_copy_segment segments[BATCH];
 };
 
-/* One batch rests on each CPU, so that calls need no allocation and share nothing. */
+/*
+ * One batch rests on each CPU, so that calls need no allocation and share nothing. It is made by the
+ * first call there, and is nobody's memory. While one call has it, which may stand in a page fault
+ * for as long as its process likes, others get batches of their own, and are charged for them.
+ */
 static DEFINE_PER_CPU(struct copy_batch *, resting_batch);
+static DEFINE_PER_CPU(int, has_batch);
 
 static noinline void free_batch(struct copy_batch *batch)
 {
@@ -81,17 +88,17 @@ static noinline void free_batch(struct copy_batch *batch)
 	gntdev_argpage_free(batch);
 }
 
-static noinline struct copy_batch *alloc_batch(void)
+static struct copy_batch *fill_batch(struct copy_batch *batch, int cpu, gfp_t gfp)
 {
-	struct copy_batch *batch = gntdev_argpage_alloc(numa_node_id());
 	unsigned int i;
 
 	BUILD_BUG_ON(sizeof(*batch) > PAGE_SIZE);
 	if (!batch)
 		return NULL;
 	memset(batch, 0, sizeof(*batch));
+	batch->cpu = cpu;
 	for (i = 0; i < PAGES; i++) {
-		batch->pages[i] = alloc_page(GFP_KERNEL);
+		batch->pages[i] = alloc_page(gfp);
 		if (!batch->pages[i]) {
 			free_batch(batch);
 			return NULL;
@@ -100,17 +107,33 @@ static noinline struct copy_batch *alloc_batch(void)
 	return batch;
 }
 
+static noinline struct copy_batch *alloc_batch(void)
+{
+	int cpu = raw_smp_processor_id();
+	struct copy_batch *batch;
+
+	if (xchg(per_cpu_ptr(&has_batch, cpu), true))
+		return fill_batch((void *)__get_free_page(GFP_KERNEL_ACCOUNT), -1,
+				  GFP_KERNEL_ACCOUNT);
+	batch = fill_batch(gntdev_argpage_alloc(cpu_to_node(cpu)), cpu, GFP_KERNEL);
+	if (!batch)
+		xchg(per_cpu_ptr(&has_batch, cpu), false);
+	return batch;
+}
+
+/* Not this_cpu_xchg(): another CPU may be giving this one's back. */
 static struct copy_batch *take_batch(void)
 {
-	return this_cpu_xchg(resting_batch, NULL) ?: alloc_batch();
+	return xchg(raw_cpu_ptr(&resting_batch), NULL) ?: alloc_batch();
 }
 
 /* Takes a batch that was flushed. */
 static void rest_batch(struct copy_batch *batch)
 {
-	batch = this_cpu_xchg(resting_batch, batch);
-	if (batch)
+	if (batch->cpu < 0)
 		free_batch(batch);
+	else
+		xchg(per_cpu_ptr(&resting_batch, batch->cpu), batch);
 }
 
 /**
@@ -418,22 +441,25 @@ static void *low_half(const void *pointer)
 	return (void *)((uintptr_t)pointer & U32_MAX);
 }
 
-/* Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense. */
+/*
+ * Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense; after an error
+ * the batch has those in front of the first that could not be read or makes no sense.
+ */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
 		bool compat)
 {
+	unsigned long missing = _copy_from_user(batch->segments, segments,
+						count * sizeof(*segments));
 	unsigned int i;
 
-	if (_copy_from_user(batch->segments, segments, count * sizeof(*segments)))
-		return -EFAULT;
-	batch->n_segments = count;
+	count -= DIV_ROUND_UP(missing, sizeof(*segments));
 	batch->looked = 0;
 	for (i = 0; i < count; i++) {
 		struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];
 
 		if (!is_valid(segment))
-			return -EINVAL;
+			break;
 		if (!compat)
 			continue;
 		/* The layout is the same, but a pointer fills only half of its place. */
@@ -442,7 +468,10 @@ static int load(struct copy_batch *batch,
 		if (is_local(segment, true))
 			segment->dest.virt = low_half(segment->dest.virt);
 	}
-	return 0;
+	batch->n_segments = i;
+	if (i < count)
+		return -EINVAL;
+	return missing ? -EFAULT : 0;
 }
 
 /* Tells the caller the status of the segments in the batch. */
@@ -500,19 +529,20 @@ static int give_way(void)
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-/* Whether all segments make sense. If there are no more than BATCH, they are loaded then. */
+/*
+ * Whether all segments make sense. If there are no more than BATCH, they are loaded then. @good is set
+ * to how many, from the first one on, were read and do.
+ */
 static int check_all(struct copy_batch *batch,
 		     const struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count,
-		     bool compat)
+		     bool compat, u32 *good)
 {
-	u32 done, n;
 	int err;
 
-	for (done = 0;;) {
-		n = min_t(u32, count - done, BATCH);
-		err = load(batch, segments + done, n, compat);
-		done += n;
-		if (err || done == count)
+	for (*good = 0;;) {
+		err = load(batch, segments + *good, min_t(u32, count - *good, BATCH), compat);
+		*good += batch->n_segments;
+		if (err || *good == count)
 			return err;
 		err = give_way();
 		if (err)
@@ -527,24 +557,23 @@ static int check_all(struct copy_batch *batch,
  * @compat:   whether pointers in them are 32 bits wide
  *
  * Return: 0 if all segments were tried; -EINVAL or -EFAULT with nothing copied, if they cannot be
- * read or one makes no sense; -EFAULT from where on a local address cannot be accessed; -ENOMEM;
- * -EINTR if killed.
+ * read or one makes no sense: then a status is written only in front of that one, as @count may be
+ * a mistake, and what is behind them no segments; -EFAULT from where on a local address cannot be
+ * accessed; -ENOMEM, with no status written; -EINTR if killed.
  */
 long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segments, bool compat)
 {
 	struct copy_batch *batch;
-	u32 done = 0, n;
+	u32 done = 0, good, n;
 	int err;
 
 	if (!count)
 		return 0;
 	batch = take_batch();
-	if (!batch) {
-		tell_failure(segments, count);
+	if (!batch)
 		return -ENOMEM;
-	}
 
-	err = check_all(batch, segments, count, compat);
+	err = check_all(batch, segments, count, compat, &good);
 	while (!err && done < count) {
 		n = min_t(u32, count - done, BATCH);
 		/* A call of one batch has it loaded. */
@@ -559,7 +588,7 @@ long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segme
 		done += n;
 	}
 	if (err)
-		tell_failure(segments + done, count - done);
+		tell_failure(segments + done, good - done);
 	rest_batch(batch);
 	return err;
 }

@@ -43,6 +43,7 @@
  * @lock:        protects @attachments
  * @attachments: the devices that have it mapped
  * @vmap:        the kernel's view of it, or NULL; the core of dma-buf serializes
+ * @count:       its references, which count towards the instance's limit until the release
  * @file:        the dma-buf's, until that is released; to compare with only, under the instance's
  *               lock
  * @fd:          the number of the first descriptor
@@ -57,6 +58,7 @@ struct gntdev_export {
 	struct mutex lock;		/* sleeps in the DMA layer */
 	struct list_head attachments;
 	struct gntdev_vmap *vmap;
+	unsigned int count;
 	const struct file *file;
 	int fd;
 };
@@ -308,6 +310,7 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 
 	mutex_lock(&instance->lock);
 	list_del(&export->link);
+	gntdev_table_unreserve(&instance->table, export->count);
 	mutex_unlock(&instance->lock);
 	trace_gntdev_export_released(export->fd, 0);
 	complete_all(&export->released);
@@ -367,6 +370,7 @@ static struct gntdev_export *export_alloc(struct gntdev_instance *instance,
 	gntdev_instance_get(instance);
 	export->instance = instance;
 	export->range = range;
+	export->count = range->slot.count;
 	INIT_LIST_HEAD(&export->link);
 	export->unmapped.call = export_unmapped;
 	init_completion(&export->released);
@@ -399,11 +403,13 @@ static struct dma_buf *make_dmabuf(struct gntdev_export *export)
 
 /*
  * On x86 all memory is coherent. On Arm what the DMA API calls coherent has the same attribute as
- * its write-combining memory: Normal, but in no cache.
+ * its write-combining memory: Normal, but in no cache. In a PV domain Xen decides what attribute
+ * the entry of a grant has, and write-combining memory is what dma_alloc_wc() gives there for
+ * devices that are coherent, as they are on x86: ordinary memory.
  */
 static bool wants_uncached(u32 flags)
 {
-	return flags == GNTDEV_DMA_FLAG_WC ||
+	return (flags == GNTDEV_DMA_FLAG_WC && !gntdev_is_pv()) ||
 	       (flags == GNTDEV_DMA_FLAG_COHERENT && !IS_ENABLED(CONFIG_X86));
 }
 
@@ -423,10 +429,15 @@ static int export_range(struct gntdev_instance *instance, struct gntdev_range *r
 		err = -ENOMEM;
 		goto err_range;
 	}
+	mutex_lock(&instance->lock);
+	err = gntdev_table_reserve(&instance->table, export->count);
+	mutex_unlock(&instance->lock);
+	if (err)
+		goto err_export;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0) {
 		err = fd;
-		goto err_export;
+		goto err_reserved;
 	}
 	op->fd = fd;
 	export->fd = fd;
@@ -452,6 +463,10 @@ static int export_range(struct gntdev_instance *instance, struct gntdev_range *r
 
 err_fd:
 	put_unused_fd(fd);
+err_reserved:
+	mutex_lock(&instance->lock);
+	gntdev_table_unreserve(&instance->table, export->count);
+	mutex_unlock(&instance->lock);
 err_export:
 	kref_put(&export->ref, export_free);
 err_range:

@@ -12,7 +12,8 @@
  * gnttab_map_refs() would instead sleep for up to 32 s for each such page. In a PV domain mmap()
  * maps the entries of the process only, by a hypercall of this file. A page that is mapped once
  * cannot be paged out, so the kernel's mapping of it, if it comes to that, does not meet
- * GNTST_eagain. A dma-buf has no such entries, and its maker does wait. Xen on Arm has no paging.
+ * GNTST_eagain. A dma-buf has no such entries; before its pages are mapped, Xen is asked whether
+ * they are there. Xen on Arm has no paging.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -49,9 +50,13 @@
 	((((u32)(_PAGE_SPECIAL | _PAGE_SOFT_DIRTY)) >> _PAGE_BIT_SOFTW1) << _GNTMAP_guest_avail0)
 #endif
 
+/* Operations of gnttab_map_refs() at a time where that sleeps for a page that is paged out. */
+#define SLEEPING_BATCH	32
+
 union batch {
 	struct gnttab_map_grant_ref map[BATCH];
 	struct gnttab_unmap_grant_ref unmap[BATCH];
+	struct gnttab_copy copy[SLEEPING_BATCH];
 };
 
 static DEFINE_PER_CPU(union batch *, batches);
@@ -278,6 +283,32 @@ static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
 	return err ?: failed;
 }
 
+/*
+ * Are pages paged out? A copy of no bytes to them tells, and has them paged in. All other refusals
+ * are left to the one who maps them. Only a page that goes in the moment between the two still has
+ * gnttab_map_refs() wait.
+ */
+static int ask_paged_out(const struct ioctl_gntdev_grant_ref *refs, unsigned int count)
+{
+	struct gnttab_copy *ops = get_batch()->copy;
+	xen_pfn_t frame = virt_to_gfn(ops);
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < count; i++)
+		ops[i] = (struct gnttab_copy) {
+			.source = { .u.gmfn = frame, .domid = DOMID_SELF },
+			.dest = { .u.ref = refs[i].ref, .domid = to_domid(refs[i].domid) },
+			.flags = GNTCOPY_dest_gref,
+		};
+	err = HYPERVISOR_grant_table_op(GNTTABOP_copy, ops, count);
+	for (i = 0; !err && i < count; i++)
+		if (ops[i].status == GNTST_eagain)
+			err = -EAGAIN;
+	put_batch();
+	return err == -EAGAIN ? err : 0;
+}
+
 /**
  * gntdev_grants_map() - map grants at the kernel's addresses of unpopulated pages
  * @refs:     the grants
@@ -302,8 +333,8 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 	int err = 0;
 
 	if (noted && count > SMALL_BATCH) {
-		n = min_t(unsigned int, count, BATCH);
-		ops = kmalloc_array(n, sizeof(*ops), GFP_KERNEL | __GFP_NOWARN);
+		n = min_t(unsigned int, count, gntdev_is_pv() ? SLEEPING_BATCH : BATCH);
+		ops = kmalloc_array(n, sizeof(*ops), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (ops)
 			batch = n;
 		else
@@ -316,6 +347,11 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 			break;
 		}
 		n = min(count - done, batch);
+		if (gntdev_is_pv()) {
+			err = ask_paged_out(refs + done, n);
+			if (err)
+				break;
+		}
 		if (!noted)
 			ops = get_batch()->map;
 		for (i = 0; i < n; i++)

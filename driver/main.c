@@ -39,7 +39,7 @@ MODULE_PARM_DESC(limit, "grant references that one request may name (default 655
 static unsigned int max_grants = 1048576;
 module_param(max_grants, uint, 0644);
 MODULE_PARM_DESC(max_grants,
-		 "grant references that one open of the device may have registered (default 1048576)");
+		 "grant references that one open of the device may have registered or made dma-bufs of (default 1048576)");
 
 void gntdev_instance_get(struct gntdev_instance *instance)
 {
@@ -70,7 +70,7 @@ static int gntdev_open(struct inode *inode, struct file *file)
 	mutex_init(&instance->lock);
 	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
 	instance->port_users = 0;
-	xa_init(&instance->ports);
+	xa_init_flags(&instance->ports, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&instance->exports);
 	INIT_LIST_HEAD(&instance->imports);
 	file->private_data = instance;

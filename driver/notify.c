@@ -179,7 +179,7 @@ static noinline void *exchange_other(struct gntdev_notify *notify, unsigned long
 		others = kmalloc(sizeof(*others), GFP_KERNEL_ACCOUNT);
 		if (!others)
 			return XA_ERROR(-ENOMEM);
-		xa_init(&others->pages);
+		xa_init_flags(&others->pages, XA_FLAGS_ACCOUNT);
 		others->clears = 0;
 		notify->others = others;
 	}

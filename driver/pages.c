@@ -120,12 +120,11 @@ static void exit_uncached(void) {}
 /**
  * gntdev_pages_can_be_uncached() - is there memory here that caches do not keep?
  *
- * Return: whether gntdev_pages_get() can be asked for it. In a PV domain Xen decides what attribute
- * an entry of a grant has.
+ * Return: whether gntdev_pages_get() can be asked for it, in an auto-translated domain.
  */
 bool gntdev_pages_can_be_uncached(void)
 {
-	return !gntdev_is_pv() && pat_enabled();
+	return pat_enabled();
 }
 
 /**

@@ -46,6 +46,7 @@ void gntdev_table_init(struct gntdev_table *table, unsigned int limit)
 {
 	table->slots = RB_ROOT;
 	table->held = 0;
+	table->reserved = 0;
 	table->limit = limit;
 }
 
@@ -58,7 +59,33 @@ void gntdev_table_init(struct gntdev_table *table, unsigned int limit)
  */
 bool gntdev_table_has_room(const struct gntdev_table *table, unsigned int count)
 {
-	return table->held <= table->limit && count <= table->limit - table->held;
+	/* In 64 bits; a limit may have been set below what is reserved. */
+	return (u64)table->held + table->reserved + count <= table->limit;
+}
+
+/**
+ * gntdev_table_reserve() - have pages count that get no place in the table
+ * @table: the table
+ * @count: pages
+ *
+ * Return: 0, or -ENOSPC if the limit does not allow it.
+ */
+int gntdev_table_reserve(struct gntdev_table *table, unsigned int count)
+{
+	if (!gntdev_table_has_room(table, count))
+		return -ENOSPC;
+	table->reserved += count;
+	return 0;
+}
+
+/**
+ * gntdev_table_unreserve() - undo gntdev_table_reserve()
+ * @table: the table
+ * @count: pages
+ */
+void gntdev_table_unreserve(struct gntdev_table *table, unsigned int count)
+{
+	table->reserved -= count;
 }
 
 /* The lowest slot with @count free pages in front of it, or NULL. */

@@ -23,18 +23,22 @@ struct gntdev_slot {
 
 /**
  * struct gntdev_table - the ranges that an instance holds
- * @slots: the slots, which never overlap
- * @held:  pages in all of them
- * @limit: how large @held may become
+ * @slots:    the slots, which never overlap
+ * @held:     pages in all of them
+ * @reserved: pages that count, too, without a place in the table: those of dma-bufs
+ * @limit:    how large the sum of both may become
  */
 struct gntdev_table {
 	struct rb_root slots;
 	unsigned int held;
+	unsigned int reserved;
 	unsigned int limit;
 };
 
 void gntdev_table_init(struct gntdev_table *table, unsigned int limit);
 bool gntdev_table_has_room(const struct gntdev_table *table, unsigned int count);
+int gntdev_table_reserve(struct gntdev_table *table, unsigned int count);
+void gntdev_table_unreserve(struct gntdev_table *table, unsigned int count);
 int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot);
 void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot);
 struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table);
