@@ -205,6 +205,29 @@ static void view_free(struct gntdev_pv_view *view)
 }
 
 /*
+ * The first notifier of a process takes the locks of all its VMAs, and gives up when a signal comes.
+ * With many VMAs and a timer that would never end, so that the second try puts signals off. What it
+ * still gives way to are SIGKILL and work that the task has to do before it returns to the user.
+ */
+static int insert_notifier(struct gntdev_pv_view *view, struct vm_area_struct *vma)
+{
+	unsigned long length = vma->vm_end - vma->vm_start;
+	sigset_t put_off, old;
+	int err;
+
+	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
+						  length, &view_notifier_ops);
+	if (err != -EINTR || fatal_signal_pending(current))
+		return err;
+	siginitsetinv(&put_off, sigmask(SIGKILL));
+	sigprocmask(SIG_BLOCK, &put_off, &old);
+	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
+						  length, &view_notifier_ops);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+/*
  * Makes a view at the place of @vma, nothing of it mapped; the first one of a mapping if that is
  * @fresh. The caller holds mmap_lock to write.
  */
@@ -225,11 +248,10 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 	view->leaving = false;
 	memset32((grant_handle_t *)&view->ptes[count], INVALID_GRANT_HANDLE, count);
 
-	err = mmu_interval_notifier_insert_locked(&view->notifier, vma->vm_mm, vma->vm_start,
-						  vma->vm_end - vma->vm_start, &view_notifier_ops);
+	err = insert_notifier(view, vma);
 	if (err) {
 		view_free(view);
-		/* A process's first notifier gives way to signals; the system call does not. */
+		/* The system call does not give way to what is not for the process to see. */
 		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
 	}
 	gntdev_mapping_add_view(range->mapping);
