@@ -18,6 +18,7 @@
  * that our side lies within one object. It does: all lengths are checked here.
  */
 
+#include <linux/freezer.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
@@ -31,6 +32,7 @@
 #include "argpage.h"
 #include "compat.h"
 #include "copy.h"
+#include "ports.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -522,11 +524,18 @@ static int copy_loaded(struct copy_batch *batch)
 	return flush(batch);
 }
 
-/* Between two batches. Returns 0, or -EINTR if there is no point in going on. */
+/*
+ * Between two batches. Returns 0, or -EINTR if there is no point in going on: the process was killed,
+ * or the domain restored, so that references are those of others.
+ */
 static int give_way(void)
 {
+	unsigned int life = gntdev_ports_life;
+
 	cond_resched();
-	return fatal_signal_pending(current) ? -EINTR : 0;
+	/* A call may take long, and the domain is not to wait for it when it is suspended. */
+	try_to_freeze();
+	return fatal_signal_pending(current) || life != gntdev_ports_life ? -EINTR : 0;
 }
 
 /*
@@ -559,7 +568,7 @@ static int check_all(struct copy_batch *batch,
  * Return: 0 if all segments were tried; -EINVAL or -EFAULT with nothing copied, if they cannot be
  * read or one makes no sense: then a status is written only in front of that one, as @count may be
  * a mistake, and what is behind them no segments; -EFAULT from where on a local address cannot be
- * accessed; -ENOMEM, with no status written; -EINTR if killed.
+ * accessed; -ENOMEM, with no status written; -EINTR if killed, or if the domain was restored.
  */
 long gntdev_copy(u32 count, struct ioctl_gntdev_grant_copy_segment __user *segments, bool compat)
 {

@@ -16,6 +16,9 @@ long gntdev_export(struct gntdev_instance *instance,
 long gntdev_export_wait_released(struct gntdev_instance *instance,
 				 struct ioctl_gntdev_dmabuf_exp_wait_released __user *arg);
 bool gntdev_is_export(const struct dma_buf *dmabuf);
+void gntdev_export_zap_all(struct gntdev_instance *instance);
+void gntdev_export_suspend_all(struct gntdev_instance *instance);
+unsigned int gntdev_export_resume_all(struct gntdev_instance *instance, bool restored);
 
 int gntdev_import_init(void);
 void gntdev_import_exit(void);

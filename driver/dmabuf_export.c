@@ -4,17 +4,18 @@
  * dma-buf is its first user, and each place where a process maps it is a view like any other.
  */
 
-#include <linux/completion.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/err.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/freezer.h>
 #include <linux/iosys-map.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/wait.h>
 
 #include <xen/page.h>
 #include <xen/xen.h>
@@ -39,7 +40,8 @@
  * @instance:    where it was made
  * @range:       the references, and the grants that are mapped; the dma-buf is a user of it
  * @unmapped:    how the release is learnt of: Xen has everything back
- * @released:    completed then
+ * @released:    set then
+ * @waiting:     those who wait for that
  * @lock:        protects @attachments
  * @attachments: the devices that have it mapped
  * @vmap:        the kernel's view of it, or NULL; the core of dma-buf serializes
@@ -54,7 +56,8 @@ struct gntdev_export {
 	struct gntdev_instance *instance;
 	struct gntdev_range *range;
 	struct gntdev_unmapped unmapped;
-	struct completion released;
+	bool released;
+	wait_queue_head_t waiting;
 	struct mutex lock;		/* sleeps in the DMA layer */
 	struct list_head attachments;
 	struct gntdev_vmap *vmap;
@@ -183,7 +186,7 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach,
 	unsigned int i;
 	int err;
 
-	if (!is_reached(attach->dev, export))
+	if (export->range->mapping->ended || !is_reached(attach->dev, export))
 		return ERR_PTR(-EIO);
 	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL_ACCOUNT);
 	if (!attachment)
@@ -274,8 +277,11 @@ static int export_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 static int export_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct gntdev_export *export = dmabuf->priv;
-	struct gntdev_vmap *vmap = gntdev_vmap(export->range);
+	struct gntdev_vmap *vmap;
 
+	if (export->range->mapping->ended)
+		return -EIO;
+	vmap = gntdev_vmap(export->range);
 	if (IS_ERR(vmap))
 		return PTR_ERR(vmap);
 	export->vmap = vmap;
@@ -313,7 +319,8 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 	gntdev_table_unreserve(&instance->table, export->count);
 	mutex_unlock(&instance->lock);
 	trace_gntdev_export_released(export->fd, 0);
-	complete_all(&export->released);
+	smp_store_release(&export->released, true);
+	wake_up_all(&export->waiting);
 	kref_put(&export->ref, export_free);
 }
 
@@ -373,7 +380,7 @@ static struct gntdev_export *export_alloc(struct gntdev_instance *instance,
 	export->count = range->slot.count;
 	INIT_LIST_HEAD(&export->link);
 	export->unmapped.call = export_unmapped;
-	init_completion(&export->released);
+	init_waitqueue_head(&export->waiting);
 	mutex_init(&export->lock);
 	INIT_LIST_HEAD(&export->attachments);
 	return export;
@@ -571,12 +578,69 @@ long gntdev_export_wait_released(struct gntdev_instance *instance,
 	if (!export)
 		return -ENOENT;
 	if (!op.wait_to_ms)
-		left = completion_done(&export->released);
+		left = smp_load_acquire(&export->released);
 	else
-		left = wait_for_completion_interruptible_timeout(&export->released,
-								 msecs_to_jiffies(op.wait_to_ms));
+		left = wait_event_freezable_timeout(export->waiting,
+						    smp_load_acquire(&export->released),
+						    msecs_to_jiffies(op.wait_to_ms));
 	kref_put(&export->ref, export_free);
 	if (left < 0)
 		return -EINTR;
 	return left ? 0 : -ETIMEDOUT;
+}
+
+/**
+ * gntdev_export_zap_all() - take the entries of all processes that have an instance's exports mapped
+ * @instance: the instance, whose lock the caller holds
+ */
+void gntdev_export_zap_all(struct gntdev_instance *instance)
+{
+	struct gntdev_export *export;
+
+	list_for_each_entry(export, &instance->exports, link)
+		if (export->file)
+			unmap_mapping_range(export->file->f_mapping, 0, 0, 1);
+}
+
+/**
+ * gntdev_export_suspend_all() - have Xen get back what an instance's exports have mapped
+ * @instance: the instance, whose lock the caller holds, so that users of ranges stay
+ *
+ * All processes are frozen. Those whose dma-buf is released already wait for busy pages
+ * (gntdev_mapping_suspend_busy()).
+ */
+void gntdev_export_suspend_all(struct gntdev_instance *instance)
+{
+	struct gntdev_export *export;
+
+	list_for_each_entry(export, &instance->exports, link) {
+		if (!export->file)
+			continue;
+		if (export->vmap)
+			gntdev_vmap_suspend(export->vmap);
+		gntdev_mapping_suspend(export->range->mapping);
+	}
+}
+
+/**
+ * gntdev_export_resume_all() - undo gntdev_export_suspend_all()
+ * @instance: as there
+ * @restored: as gntdev_mapping_resume()
+ *
+ * Return: how many pages did not come back.
+ */
+unsigned int gntdev_export_resume_all(struct gntdev_instance *instance, bool restored)
+{
+	struct gntdev_export *export;
+	unsigned int missing = 0;
+
+	list_for_each_entry(export, &instance->exports, link) {
+		if (!export->file)
+			continue;
+		missing += gntdev_mapping_resume(export->range->mapping, export->range->refs,
+						 restored);
+		if (export->vmap && !restored)
+			gntdev_vmap_resume(export->vmap, export->range);
+	}
+	return missing;
 }

@@ -19,10 +19,10 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/mm.h>
-#include <linux/notifier.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/stop_machine.h>
 
 #include <asm/xen/hypercall.h>
 #include <asm/xen/hypervisor.h>
@@ -135,17 +135,6 @@ static domid_t find_own_domid(void)
 	return domid;
 }
 
-/* A domain that was saved and restored, or migrated, may come back under another number. */
-static int own_domid_resume(struct notifier_block *nb, unsigned long event, void *unused)
-{
-	own_domid = find_own_domid();
-	return NOTIFY_OK;
-}
-
-static struct notifier_block own_domid_notifier = {
-	.notifier_call = own_domid_resume,
-};
-
 static void own_domid_init(void)
 {
 	if (gntdev_is_pv())
@@ -153,17 +142,21 @@ static void own_domid_init(void)
 	own_domid = find_own_domid();
 	if (own_domid == DOMID_INVALID)
 		pr_warn("cannot tell this domain's number: grants to itself are not refused\n");
-	xen_resume_notifier_register(&own_domid_notifier);
 }
 
-static void own_domid_exit(void)
+/**
+ * gntdev_grants_new_life() - find out what may have changed when the domain was restored
+ *
+ * A domain that was saved and restored, or migrated, may come back under another number.
+ */
+void gntdev_grants_new_life(void)
 {
-	if (!gntdev_is_pv())
-		xen_resume_notifier_unregister(&own_domid_notifier);
+	own_domid_init();
 }
 #else
 static void own_domid_init(void) {}
-static void own_domid_exit(void) {}
+
+void gntdev_grants_new_life(void) {}
 #endif
 
 static void free_batches(void)
@@ -202,7 +195,6 @@ int gntdev_grants_init(void)
  */
 void gntdev_grants_exit(void)
 {
-	own_domid_exit();
 	free_batches();
 }
 
@@ -381,7 +373,7 @@ static unsigned int run_length(const grant_handle_t *handles, unsigned int count
 	unsigned int n;
 
 	count = min_t(unsigned int, count, BATCH);
-	for (n = 0; n < count && (handles[n] != INVALID_GRANT_HANDLE) == mapped; n++)
+	for (n = 0; n < count && gntdev_is_mapped(handles[n]) == mapped; n++)
 		;
 	return n;
 }
@@ -429,44 +421,58 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 	return err;
 }
 
+/* Unmaps pages that are mapped, no more than BATCH. Returns how many Xen refused to unmap. */
+static unsigned int unmap_batch(struct page **pages, grant_handle_t *handles, unsigned int count)
+{
+	struct gnttab_unmap_grant_ref *ops = get_batch()->unmap;
+	unsigned int refused = 0, i;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		gnttab_set_unmap_op(&ops[i], (phys_addr_t)kernel_address(pages[i]),
+				    GNTMAP_host_map, handles[i]);
+		ops[i].status = 1;
+	}
+	err = gnttab_unmap_refs(ops, NULL, pages, count);
+	for (i = 0; i < count; i++) {
+		if (err || ops[i].status != GNTST_okay) {
+			refused++;
+			pages[i] = NULL;
+		}
+		handles[i] = INVALID_GRANT_HANDLE;
+	}
+	put_batch();
+	return refused;
+}
+
+static void warn_of_refused(unsigned int refused)
+{
+	WARN(refused, "Xen keeps %u grants mapped\n", refused);
+}
+
 /**
  * gntdev_grants_unmap() - undo gntdev_grants_map() or gntdev_grants_hold() for some pages
  * @pages:   the pages; one that Xen refuses to unmap is set to NULL, and must never be used again
- * @handles: their handles; invalid ones are passed over, all become INVALID_GRANT_HANDLE
+ * @handles: their handles, which become INVALID_GRANT_HANDLE; pages that are not mapped are passed
+ *           over
  * @count:   how many
  *
  * Needs no memory; may give way to other tasks between batches. A refusal is a bug of this driver
- * or of Xen, and warns.
+ * or of Xen, and warns, once for all of them.
  */
 void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count)
 {
-	unsigned int n, i;
+	unsigned int refused = 0, n;
 
 	for (; count; count -= n, pages += n, handles += n) {
-		struct gnttab_unmap_grant_ref *ops;
-		int err;
-
 		n = run_length(handles, count, false);
 		if (n)
 			continue;
 		n = run_length(handles, count, true);
-		ops = get_batch()->unmap;
-		for (i = 0; i < n; i++) {
-			gnttab_set_unmap_op(&ops[i], (phys_addr_t)kernel_address(pages[i]),
-					    GNTMAP_host_map, handles[i]);
-			ops[i].status = 1;
-		}
-		err = gnttab_unmap_refs(ops, NULL, pages, n);
-		for (i = 0; i < n; i++) {
-			if (WARN(err || ops[i].status != GNTST_okay,
-				 "Xen keeps a grant mapped: handle %u, status %d, error %d\n",
-				 handles[i], ops[i].status, err))
-				pages[i] = NULL;
-			handles[i] = INVALID_GRANT_HANDLE;
-		}
-		put_batch();
+		refused += unmap_batch(pages, handles, n);
 		cond_resched();
 	}
+	warn_of_refused(refused);
 }
 
 #ifdef CONFIG_XEN_PV
@@ -541,7 +547,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
 			      bool may_yield)
 {
-	unsigned int next = 0, i, n;
+	unsigned int next = 0, refused = 0, i, n;
 
 	while (next < count) {
 		struct gnttab_unmap_grant_ref *ops = get_batch()->unmap;
@@ -558,12 +564,215 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 		if (n)
 			err = HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
 		for (i = 0; i < n; i++)
-			WARN(err || ops[i].status != GNTST_okay,
-			     "Xen keeps an entry mapped: handle %u, status %d, error %d\n",
-			     ops[i].handle, ops[i].status, err);
+			refused += err || ops[i].status != GNTST_okay;
 		put_batch();
 		if (may_yield)
 			cond_resched();
 	}
+	warn_of_refused(refused);
 }
+
+/* The memory that stands in for a page. */
+static struct page *stand_in_of(struct page *page)
+{
+	unsigned int level;
+	pte_t *entry = lookup_address((unsigned long)kernel_address(page), &level);
+
+	return pfn_to_page(pte_pfn(*entry));
+}
+
+/* Some pages, and for each the memory that is to stand in for it. */
+struct stand_ins {
+	struct page **pages;
+	grant_handle_t *handles;
+	unsigned int count;
+	struct page *instead[SMALL_BATCH];
+	unsigned int refused;
+};
+
+/* While nothing else runs. */
+static int put_stand_ins(void *context)
+{
+	struct stand_ins *some = context;
+	unsigned int i;
+
+	some->refused = unmap_batch(some->pages, some->handles, some->count);
+	for (i = 0; i < some->count; i++) {
+		struct page *page = some->pages[i];
+
+		if (!page || HYPERVISOR_update_va_mapping((unsigned long)kernel_address(page),
+							  mfn_pte(xen_page_to_gfn(some->instead[i]),
+								  PAGE_KERNEL), 0))
+			continue;
+		some->handles[i] = GNTDEV_HANDLE_STAND_IN;
+		some->instead[i] = NULL;
+	}
+	return 0;
+}
+
+/**
+ * gntdev_grants_stand_in() - unmap pages that the kernel still uses (PV)
+ * @pages:   the pages
+ * @handles: their handles; those of pages that are mapped become GNTDEV_HANDLE_STAND_IN
+ * @count:   how many
+ *
+ * While the domain is suspended nothing of another domain can be mapped. But whoever has a page, as
+ * a pipe or a socket, may access it then and later, and must find something at its address: memory
+ * of this domain, a page for each, until the page is mapped again or is free. Sleeps.
+ */
+void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsigned int count)
+{
+	unsigned int n, i;
+
+	for (; count; count -= n, pages += n, handles += n) {
+		struct stand_ins some = { .pages = pages, .handles = handles };
+
+		n = run_length(handles, count, false);
+		if (n)
+			continue;
+		n = min_t(unsigned int, run_length(handles, count, true), SMALL_BATCH);
+		some.count = n;
+		for (i = 0; i < n; i++)
+			some.instead[i] = alloc_page(GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL);
+		stop_machine(put_stand_ins, &some, NULL);
+		for (i = 0; i < n; i++)
+			if (some.instead[i])
+				__free_page(some.instead[i]);
+		warn_of_refused(some.refused);
+	}
+}
+
+/**
+ * gntdev_grants_drop_stand_ins() - undo gntdev_grants_stand_in() for pages that are free now
+ * @pages:   the pages; those that are NULL are passed over
+ * @handles: GNTDEV_HANDLE_STAND_IN becomes INVALID_GRANT_HANDLE
+ * @count:   how many
+ */
+void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
+				  unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		struct page *instead;
+
+		if (!pages[i] || handles[i] != GNTDEV_HANDLE_STAND_IN)
+			continue;
+		instead = stand_in_of(pages[i]);
+		handles[i] = INVALID_GRANT_HANDLE;
+		if (!WARN_ON(HYPERVISOR_update_va_mapping((unsigned long)kernel_address(pages[i]),
+							  __pte(0), UVMF_INVLPG | UVMF_ALL)))
+			__free_page(instead);
+	}
+}
+
+/* A grant was mapped over what stood in for the page. */
+static void free_replaced(struct page *page, struct page *instead)
+{
+	struct mmuext_op op = {
+		.cmd = MMUEXT_INVLPG_ALL,
+		.arg1.linear_addr = (unsigned long)kernel_address(page),
+	};
+
+	if (!WARN_ON(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF)))
+		__free_page(instead);
+}
+#else
+static struct page *stand_in_of(struct page *page)
+{
+	return NULL;
+}
+
+void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsigned int count) {}
+
+void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
+				  unsigned int count) {}
+
+static void free_replaced(struct page *page, struct page *instead) {}
 #endif
+
+/* Pages that are mapped again together, and where they stand. */
+struct again {
+	struct ioctl_gntdev_grant_ref refs[SMALL_BATCH];
+	struct gnttab_map_grant_ref ops[SMALL_BATCH];
+	struct page *pages[SMALL_BATCH];
+	grant_handle_t handles[SMALL_BATCH];
+	unsigned int at[SMALL_BATCH];
+	unsigned int count;
+};
+
+/* The grant that a page had last: what xen_page_foreign() tells as long as it has one. */
+static struct ioctl_gntdev_grant_ref last_ref(const struct page *page)
+{
+	const struct xen_page_foreign *foreign = (const void *)&page->private;
+
+	return (struct ioctl_gntdev_grant_ref){ .domid = foreign->domid, .ref = foreign->gref };
+}
+
+/* Maps what was gathered. Those that are refused have an invalid handle. */
+static void map_gathered(struct again *again, bool readonly)
+{
+	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
+	unsigned int i;
+
+	for (i = 0; i < again->count; i++) {
+		again->handles[i] = INVALID_GRANT_HANDLE;
+		gnttab_set_map_op(&again->ops[i], (phys_addr_t)kernel_address(again->pages[i]),
+				  flags, again->refs[i].ref, to_domid(again->refs[i].domid));
+	}
+	if (gntdev_is_pv() && ask_paged_out(again->refs, again->count))
+		return;
+	if (gntdev_is_pv() || !IS_ENABLED(CONFIG_X86))
+		map_refs_noted(again->ops, again->pages, again->handles, again->count);
+	else
+		map_refs_plain(again->ops, again->pages, again->handles, again->count);
+}
+
+/**
+ * gntdev_grants_map_again() - map what was unmapped while the domain was suspended
+ * @refs:     the grants; NULL for those that the pages had before
+ * @pages:    pages of gntdev_grants_map() or gntdev_grants_hold(); NULL ones are passed over
+ * @handles:  their handles; pages that are mapped are passed over, those that Xen refuses stay as
+ *            they are
+ * @count:    how many
+ * @readonly: map without write access
+ *
+ * Sleeps. All that is not refused is mapped.
+ *
+ * Return: how many Xen refused.
+ */
+unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
+				     struct page **pages, grant_handle_t *handles,
+				     unsigned int count, bool readonly)
+{
+	unsigned int next = 0, refused = 0, i;
+
+	while (next < count) {
+		struct page *instead[SMALL_BATCH] = {};
+		struct again again = { .count = 0 };
+
+		for (; next < count && again.count < SMALL_BATCH; next++) {
+			if (!pages[next] || gntdev_is_mapped(handles[next]))
+				continue;
+			i = again.count++;
+			again.refs[i] = refs ? refs[next] : last_ref(pages[next]);
+			again.pages[i] = pages[next];
+			again.at[i] = next;
+		}
+		for (i = 0; i < again.count; i++)
+			if (handles[again.at[i]] == GNTDEV_HANDLE_STAND_IN)
+				instead[i] = stand_in_of(again.pages[i]);
+		map_gathered(&again, readonly);
+		for (i = 0; i < again.count; i++) {
+			if (!gntdev_is_mapped(again.handles[i])) {
+				refused++;
+				continue;
+			}
+			if (handles[again.at[i]] == GNTDEV_HANDLE_STAND_IN)
+				free_replaced(again.pages[i], instead[i]);
+			handles[again.at[i]] = again.handles[i];
+		}
+		cond_resched();
+	}
+	return refused;
+}

@@ -22,6 +22,23 @@ static inline bool gntdev_is_pv(void)
 	return IS_ENABLED(CONFIG_XEN_PV) && !xen_feature(XENFEAT_auto_translated_physmap);
 }
 
+/*
+ * In the place of a page's handle: the page is not mapped since the domain was suspended, but the
+ * kernel, which still uses it, finds memory at its address (gntdev_grants_stand_in()).
+ */
+#define GNTDEV_HANDLE_STAND_IN	(INVALID_GRANT_HANDLE - 1)
+
+/**
+ * gntdev_is_mapped() - is a grant mapped?
+ * @handle: its handle, or what stands in the place of one
+ *
+ * Return: whether Xen has it mapped.
+ */
+static inline bool gntdev_is_mapped(grant_handle_t handle)
+{
+	return handle < GNTDEV_HANDLE_STAND_IN;
+}
+
 /* Operations that go out in one hypercall. */
 #define GNTDEV_GRANTS_BATCH	128
 
@@ -35,6 +52,13 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
 		       grant_handle_t *handles, unsigned int count, bool readonly, bool refuse);
 void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count);
+unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
+				     struct page **pages, grant_handle_t *handles,
+				     unsigned int count, bool readonly);
+void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsigned int count);
+void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
+				  unsigned int count);
+void gntdev_grants_new_life(void);
 
 /* What kind of page-table entries: a process's or the kernel's, and what they allow. */
 enum gntdev_ptes {

@@ -3,9 +3,10 @@
 #define GNTDEV_INSTANCE_H
 
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/xarray.h>
 
+#include "ports.h"
 #include "table.h"
 
 /**
@@ -15,13 +16,15 @@
  * @lock:       protects all below, and of the ranges their users and notifications; never held over
  *              a hypercall or an access to user memory
  * @table:      the registered ranges
- * @port:       the event channel port that notifications name, as long as it is one only
- * @port_users: how many name it
- * @ports:      further ports, each with how many name it
+ * @ports:      the event channel ports that notifications name
  * @exports:    dma-bufs made of grants that are not released yet
  * @imports:    dma-bufs whose pages are granted
+ * @space:      where processes have its ranges mapped, as long as the file is open
+ * @link:       among all instances
  *
- * Lock order, for the whole driver: mmap_lock, a range's lock, @lock. A mapping's lock is taken
+ * Lock order, for the whole driver: mmap_lock, a range's lock, the list of instances, @lock. While
+ * the domain is suspended, and all processes are frozen, @lock is held over all that is done then:
+ * hypercalls, and the locks of address spaces. A mapping's lock is taken
  * inside the MMU notifiers and inside a page table's lock; nothing is allocated under it, and no
  * other lock taken. An export's lock is taken inside the reservation lock of its dma-buf, and no
  * other lock of this driver inside it.
@@ -30,14 +33,18 @@ struct gntdev_instance {
 	struct kref ref;
 	struct mutex lock;		/* table, notifications, dma-bufs */
 	struct gntdev_table table;
-	u32 port;
-	unsigned int port_users;
-	struct xarray ports;
+	struct gntdev_ports ports;
 	struct list_head exports;
 	struct list_head imports;
+	struct address_space *space;
+	struct list_head link;
 };
+
+struct gntdev_instance *gntdev_instance_create(unsigned int limit);
 
 void gntdev_instance_get(struct gntdev_instance *instance);
 void gntdev_instance_put(struct gntdev_instance *instance);
+void gntdev_instance_for_each(void (*call)(struct gntdev_instance *instance));
+void gntdev_instance_zap(struct gntdev_instance *instance);
 
 #endif

@@ -11,7 +11,6 @@
 #include <linux/compat.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
-#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -29,6 +28,7 @@
 #include "pages.h"
 #include "range.h"
 #include "stats.h"
+#include "suspend.h"
 #include "trace.h"
 #include "vma.h"
 
@@ -41,38 +41,13 @@ module_param(max_grants, uint, 0644);
 MODULE_PARM_DESC(max_grants,
 		 "grant references that one open of the device may have registered or made dma-bufs of (default 1048576)");
 
-void gntdev_instance_get(struct gntdev_instance *instance)
-{
-	kref_get(&instance->ref);
-}
-
-static void instance_free(struct kref *ref)
-{
-	struct gntdev_instance *instance = container_of(ref, struct gntdev_instance, ref);
-
-	xa_destroy(&instance->ports);
-	mutex_destroy(&instance->lock);
-	kfree(instance);
-}
-
-void gntdev_instance_put(struct gntdev_instance *instance)
-{
-	kref_put(&instance->ref, instance_free);
-}
-
 static int gntdev_open(struct inode *inode, struct file *file)
 {
-	struct gntdev_instance *instance = kmalloc(sizeof(*instance), GFP_KERNEL_ACCOUNT);
+	struct gntdev_instance *instance = gntdev_instance_create(READ_ONCE(max_grants));
 
 	if (!instance)
 		return -ENOMEM;
-	kref_init(&instance->ref);
-	mutex_init(&instance->lock);
-	gntdev_table_init(&instance->table, READ_ONCE(max_grants));
-	instance->port_users = 0;
-	xa_init_flags(&instance->ports, XA_FLAGS_ACCOUNT);
-	INIT_LIST_HEAD(&instance->exports);
-	INIT_LIST_HEAD(&instance->imports);
+	instance->space = file->f_mapping;
 	file->private_data = instance;
 	return 0;
 }
@@ -81,6 +56,9 @@ static int gntdev_release(struct inode *inode, struct file *file)
 {
 	struct gntdev_instance *instance = file->private_data;
 
+	mutex_lock(&instance->lock);
+	instance->space = NULL;
+	mutex_unlock(&instance->lock);
 	/* Every VMA holds the file, so none of the ranges has one any more. */
 	gntdev_range_remove_all(instance);
 	gntdev_import_release_all(instance);
@@ -363,11 +341,16 @@ static int __init gntdev_init(void)
 	err = gntdev_import_init();
 	if (err)
 		goto err_mapping;
-	err = misc_register(&gntdev_device);
+	err = gntdev_suspend_init();
 	if (err)
 		goto err_import;
+	err = misc_register(&gntdev_device);
+	if (err)
+		goto err_suspend;
 	return 0;
 
+err_suspend:
+	gntdev_suspend_exit();
 err_import:
 	gntdev_import_exit();
 err_mapping:
@@ -382,6 +365,7 @@ err_grants:
 static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
+	gntdev_suspend_exit();
 	gntdev_copy_exit();
 	gntdev_import_exit();
 	gntdev_mapping_exit();

@@ -10,7 +10,9 @@
  */
 
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "grants.h"
 #include "instance.h"
@@ -24,6 +26,9 @@
 static struct kmem_cache *mapping_cache;
 static struct gntdev_retry_queue busy_mappings;
 static gntdev_retry_attempt retry_unmap;
+
+bool gntdev_mapping_suspended;
+static DECLARE_WAIT_QUEUE_HEAD(resumed);
 
 /* Bytes of a mapping, its arrays included; SIZE_MAX for too many pages. */
 static size_t mapping_size(unsigned int count, bool has_view)
@@ -109,6 +114,7 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int fla
 	mapping->uncached = !!(flags & GNTDEV_MAPPING_UNCACHED);
 	mapping->has_view = !!(flags & GNTDEV_MAPPING_VIEW);
 	mapping->weak = false;
+	mapping->ended = false;
 	mapping->unmapped = NULL;	/* and views is 0 */
 	spin_lock_init(&mapping->lock);
 	memset32(gntdev_mapping_handles(mapping), INVALID_GRANT_HANDLE, count);
@@ -177,7 +183,8 @@ int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntde
 
 		spin_lock(&mapping->lock);
 		err = gntdev_grants_hold(refs + first, mapping->pages + first, handles + first, n,
-					 mapping->readonly, mapping->weak);
+					 mapping->readonly,
+					 mapping->weak || READ_ONCE(gntdev_mapping_suspended));
 		spin_unlock(&mapping->lock);
 		first += n;
 		count -= n;
@@ -274,20 +281,21 @@ void gntdev_mapping_free(struct gntdev_mapping *mapping)
 	free_memory(mapping);
 }
 
-/* A page that is not mapped at the kernel's address is one that nobody asked for. */
 static bool is_idle(struct gntdev_mapping *mapping, unsigned int page)
 {
-	return gntdev_mapping_handles(mapping)[page] == INVALID_GRANT_HANDLE ||
-	       page_count(mapping->pages[page]) == 1;
+	return page_count(mapping->pages[page]) == 1;
 }
 
 /* Unmaps some pages, which nobody uses, and gives them back. */
 static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsigned int count)
 {
+	grant_handle_t *handles = gntdev_mapping_handles(mapping);
 	struct page **pages = mapping->pages + first;
 
-	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, first, count);
-	gntdev_grants_unmap(pages, gntdev_mapping_handles(mapping) + first, count);
+	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, handles, first, count);
+	if (mapping->weak)
+		gntdev_grants_drop_stand_ins(pages, handles + first, count);
+	gntdev_grants_unmap(pages, handles + first, count);
 	gntdev_count(unmapped, count);
 	gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
 	free_pages_not_kept(mapping, pages, count);
@@ -370,9 +378,116 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
 	 * Busy pages are unmapped later, and their bytes cleared again then: what is in flight may
 	 * write over them. But the peer is not to wait for that.
 	 */
-	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, 0, mapping->count);
+	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages,
+				  gntdev_mapping_handles(mapping), 0, mapping->count);
 	trace_gntdev_unmap_later(mapping->count);
 	if (instance)
 		gntdev_instance_get(instance);
 	gntdev_retry_later(&busy_mappings, &mapping->retry);
+}
+
+/**
+ * gntdev_mapping_wait() - wait until the domain is not suspended any more
+ *
+ * For page faults of kernel threads, which nobody freezes. Sleeps; the caller may hold mmap_lock.
+ */
+void gntdev_mapping_wait(void)
+{
+	wait_event(resumed, !READ_ONCE(gntdev_mapping_suspended));
+}
+
+/**
+ * gntdev_mapping_suspend_begin() - have nothing mapped from now on
+ *
+ * All processes are frozen, and so is what waits in retry.c.
+ */
+void gntdev_mapping_suspend_begin(void)
+{
+	WRITE_ONCE(gntdev_mapping_suspended, true);
+	/* Who got a page from under a page table's lock has it in its hands after this. */
+	synchronize_rcu();
+}
+
+/**
+ * gntdev_mapping_suspend() - give Xen back what the domain must not have while it is suspended
+ * @mapping: a mapping, of which no process has an entry
+ *
+ * Where the kernel still uses a page, it finds other memory at its address in a PV domain; in an
+ * auto-translated one what it reads there is undefined, and what it writes is lost.
+ */
+void gntdev_mapping_suspend(struct gntdev_mapping *mapping)
+{
+	grant_handle_t *handles = gntdev_mapping_handles(mapping);
+	unsigned int i;
+
+	mapping->weak = true;
+	for (i = 0; gntdev_is_pv() && i < mapping->count; i++)
+		if (mapping->pages[i] && gntdev_is_mapped(handles[i]) && !is_idle(mapping, i))
+			gntdev_grants_stand_in(mapping->pages + i, handles + i, 1);
+	gntdev_grants_unmap(mapping->pages, handles, mapping->count);
+}
+
+/**
+ * gntdev_mapping_resume() - map again what gntdev_mapping_suspend() has unmapped
+ * @mapping:  the mapping
+ * @refs:     a grant for each of its pages; NULL for those that they had before
+ * @restored: the domain was restored, so that its references are nobody's, or others'
+ *
+ * In a PV domain all pages are held then, as none has an entry.
+ *
+ * Return: how many pages did not come back.
+ */
+unsigned int gntdev_mapping_resume(struct gntdev_mapping *mapping,
+				   const struct ioctl_gntdev_grant_ref *refs, bool restored)
+{
+	unsigned int missing = mapping->count;
+
+	if (!restored && !mapping->ended)
+		missing = gntdev_grants_map_again(refs, mapping->pages,
+						  gntdev_mapping_handles(mapping), mapping->count,
+						  mapping->readonly);
+	mapping->ended |= restored;
+	mapping->weak = missing > 0;
+	return missing;
+}
+
+static void suspend_one(struct gntdev_retry *retry)
+{
+	gntdev_mapping_suspend(container_of(retry, struct gntdev_mapping, retry));
+}
+
+/**
+ * gntdev_mapping_suspend_busy() - gntdev_mapping_suspend() for those that wait for busy pages
+ */
+void gntdev_mapping_suspend_busy(void)
+{
+	gntdev_retry_for_each(&busy_mappings, suspend_one);
+}
+
+static void resume_one(struct gntdev_retry *retry)
+{
+	gntdev_mapping_resume(container_of(retry, struct gntdev_mapping, retry), NULL, false);
+}
+
+static void end_one(struct gntdev_retry *retry)
+{
+	gntdev_mapping_resume(container_of(retry, struct gntdev_mapping, retry), NULL, true);
+}
+
+/**
+ * gntdev_mapping_resume_busy() - gntdev_mapping_resume() for those that wait for busy pages
+ * @restored: as there
+ */
+void gntdev_mapping_resume_busy(bool restored)
+{
+	gntdev_retry_for_each(&busy_mappings, restored ? end_one : resume_one);
+}
+
+/**
+ * gntdev_mapping_resume_end() - undo gntdev_mapping_suspend_begin()
+ */
+void gntdev_mapping_resume_end(void)
+{
+	WRITE_ONCE(gntdev_mapping_suspended, false);
+	wake_up_all(&resumed);
 }

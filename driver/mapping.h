@@ -10,6 +10,7 @@
 
 #include <xen/grant_table.h>
 
+#include "grants.h"
 #include "notify.h"
 #include "retry.h"
 
@@ -63,6 +64,7 @@ struct gntdev_pv_view {
  * @uncached: all its views have pgprot_writecombine(), and are write-back otherwise
  * @has_view: whether there is room for the first view
  * @weak:     a page may be neither held nor shown by an entry, that is, not be mapped at all
+ * @ended:    the domain was restored since: what was granted to it then is no more
  * @pages:    the pages, NULL once unmapped; behind them what gntdev_mapping_ptes() and
  *            gntdev_mapping_handles() give
  *
@@ -83,15 +85,16 @@ struct gntdev_mapping {
 		struct gntdev_unmapped *unmapped;
 	};
 	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
-	unsigned int count : 28;	/* GNTDEV_MAPPING_MOST */
+	unsigned int count : 27;	/* GNTDEV_MAPPING_MOST */
 	unsigned int readonly : 1;
 	unsigned int uncached : 1;
 	unsigned int has_view : 1;
-	unsigned int weak : 1;		/* the only one of these that changes */
+	unsigned int weak : 1;		/* these two change */
+	unsigned int ended : 1;
 	struct page *pages[];
 };
 
-#define GNTDEV_MAPPING_MOST	(BIT(28) - 1)
+#define GNTDEV_MAPPING_MOST	(BIT(27) - 1)
 
 /* What a mapping is made for. */
 enum {
@@ -126,6 +129,33 @@ static inline grant_handle_t *gntdev_mapping_handles(struct gntdev_mapping *mapp
 
 	return mapping->has_view ? behind + entry * mapping->count : behind;
 }
+
+/**
+ * gntdev_mapping_has() - is a page of a mapping mapped at the kernel's address?
+ * @mapping: the mapping
+ * @page:    the page's number in it
+ *
+ * Return: whether it is. In an auto-translated domain it always is, except after a suspend.
+ */
+static inline bool gntdev_mapping_has(struct gntdev_mapping *mapping, unsigned int page)
+{
+	return gntdev_is_mapped(gntdev_mapping_handles(mapping)[page]);
+}
+
+/*
+ * Is the domain being suspended? Then nothing is mapped. Set and cleared while all processes are
+ * frozen.
+ */
+extern bool gntdev_mapping_suspended;
+
+void gntdev_mapping_wait(void);
+void gntdev_mapping_suspend_begin(void);
+void gntdev_mapping_suspend(struct gntdev_mapping *mapping);
+void gntdev_mapping_suspend_busy(void);
+unsigned int gntdev_mapping_resume(struct gntdev_mapping *mapping,
+				   const struct ioctl_gntdev_grant_ref *refs, bool restored);
+void gntdev_mapping_resume_busy(bool restored);
+void gntdev_mapping_resume_end(void);
 
 int gntdev_mapping_init(void);
 void gntdev_mapping_exit(void);

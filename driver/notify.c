@@ -3,11 +3,7 @@
  * Unmap notifications: what is done for the other side when a page goes.
  *
  * Each is one xarray value. That of a range's first page, mostly the only one, stands in the range;
- * those of other pages are in an xarray, by page.
- *
- * An event channel port is kept open as long as a notification names it. The event channel driver
- * counts its users in a short, so an instance takes one reference to a port and counts the rest
- * itself.
+ * those of other pages are in an xarray, by page. The ports that they name are counted in ports.c.
  */
 
 #include <linux/bitfield.h>
@@ -21,8 +17,10 @@
 #include <xen/interface/event_channel.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "grants.h"
 #include "instance.h"
 #include "notify.h"
+#include "ports.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -57,73 +55,11 @@ static bool clears(void *entry)
 	return entry_action(entry) & UNMAP_NOTIFY_CLEAR_BYTE;
 }
 
+/* In another life of this domain the port was another. */
 static bool sends(void *entry)
 {
-	return entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT;
-}
-
-/* One more notification names @port, which is not the first port. */
-static noinline int further_port_get(struct gntdev_instance *instance, u32 port)
-{
-	void *users = xa_load(&instance->ports, port);
-	int err;
-
-	if (users) {
-		/* Replacing an entry needs no memory. */
-		xa_store(&instance->ports, port, xa_mk_value(xa_to_value(users) + 1), GFP_KERNEL);
-		return 0;
-	}
-
-	err = xa_err(xa_store(&instance->ports, port, xa_mk_value(1), GFP_KERNEL));
-	if (err)
-		return err;
-	if (evtchn_get(port)) {
-		xa_erase(&instance->ports, port);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static noinline bool further_port_put(struct gntdev_instance *instance, u32 port)
-{
-	unsigned long users = xa_to_value(xa_load(&instance->ports, port));
-
-	if (users > 1)
-		xa_store(&instance->ports, port, xa_mk_value(users - 1), GFP_KERNEL);
-	else
-		xa_erase(&instance->ports, port);
-	return users <= 1;
-}
-
-/*
- * One more notification names @port. It may become the first port while it still is a further one,
- * too; then it is held twice, and it does not matter which of the two a notification gives up.
- */
-static int port_get(struct gntdev_instance *instance, u32 port)
-{
-	if (instance->port_users) {
-		if (instance->port != port)
-			return further_port_get(instance, port);
-		instance->port_users++;
-		return 0;
-	}
-	/* Only ports opened through /dev/xen/evtchn are counted; else an error comes. */
-	if (evtchn_get(port))
-		return -EINVAL;
-	instance->port = port;
-	instance->port_users = 1;
-	return 0;
-}
-
-/*
- * One notification fewer names @port. Returns whether that was the last: then the caller has to
- * evtchn_put() it, once it holds no lock, as that may close the port.
- */
-static bool port_put(struct gntdev_instance *instance, u32 port)
-{
-	if (!instance->port_users || instance->port != port)
-		return further_port_put(instance, port);
-	return !--instance->port_users;
+	return (entry_action(entry) & UNMAP_NOTIFY_SEND_EVENT) &&
+	       FIELD_GET(NOTIFY_LIFE, (u64)xa_to_value(entry)) == gntdev_notify_life();
 }
 
 /**
@@ -204,7 +140,9 @@ static void *exchange(struct gntdev_notify *notify, unsigned long page, void *en
 /* Returns the port if nothing names it any more, or 0, which is none. */
 static inline int put_entry_port(struct gntdev_instance *instance, void *entry)
 {
-	return sends(entry) && port_put(instance, entry_port(entry)) ? entry_port(entry) : 0;
+	if (!sends(entry) || !gntdev_port_put(&instance->ports, entry_port(entry)))
+		return 0;
+	return entry_port(entry);
 }
 
 /**
@@ -230,7 +168,7 @@ int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *inst
 	if (page && xa_is_err(old))
 		return xa_err(old);
 	if (sends(entry)) {
-		err = port_get(instance, entry_port(entry));
+		err = gntdev_port_get(&instance->ports, entry_port(entry));
 		if (err) {
 			/* Needs no memory. */
 			exchange(notify, page, old);
@@ -240,11 +178,11 @@ int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *inst
 	return put_entry_port(instance, old);
 }
 
-static void clear_byte(struct page *page, void *entry)
+static void clear_byte(struct page *page, grant_handle_t handle, void *entry)
 {
 	u8 *address;
 
-	if (!page || !clears(entry))
+	if (!page || !gntdev_is_mapped(handle) || !clears(entry))
 		return;
 	address = kmap_local_page(page);
 	WRITE_ONCE(address[entry_byte(entry)], 0);
@@ -253,13 +191,15 @@ static void clear_byte(struct page *page, void *entry)
 
 /**
  * gntdev_notify_clear_bytes() - do what is to be done while the pages are still mapped
- * @notify: the set
- * @pages:  the pages of the range, mapped writable; NULL for those that are given back
- * @first:  number of the first page to look at
- * @count:  how many pages
+ * @notify:  the set
+ * @pages:   the pages of the range, mapped for writing; NULL for those that are given back
+ * @handles: Xen's handles; after a suspend some pages may not be mapped, and are left alone
+ * @first:   number of the first page to look at
+ * @count:   how many pages
  */
 void gntdev_notify_clear_bytes(const struct gntdev_notify *notify, struct page **pages,
-			       unsigned int first, unsigned int count)
+			       const grant_handle_t *handles, unsigned int first,
+			       unsigned int count)
 {
 	unsigned long page;
 	void *entry;
@@ -268,11 +208,11 @@ void gntdev_notify_clear_bytes(const struct gntdev_notify *notify, struct page *
 		return;
 
 	if (!first)
-		clear_byte(pages[0], notify->first);
+		clear_byte(pages[0], handles[0], notify->first);
 	if (!notify->others)
 		return;
 	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1)
-		clear_byte(pages[page], entry);
+		clear_byte(pages[page], handles[page], entry);
 }
 
 static void send_event(struct gntdev_notify *notify, struct gntdev_instance *instance,

@@ -8,7 +8,10 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include <xen/grant_table.h>
+
 #include "../include/uapi/xen/gntdev.h"
+#include "ports.h"
 
 struct gntdev_instance;
 struct page;
@@ -30,9 +33,16 @@ struct gntdev_notify {
 #define NOTIFY_ACTION	GENMASK_ULL(1, 0)
 #define NOTIFY_BYTE	GENMASK_ULL(13, 2)
 #define NOTIFY_PORT	GENMASK_ULL(45, 14)
+#define NOTIFY_LIFE	GENMASK_ULL(62, 46)
 
 /* So that it is a value that an xarray can hold. */
 static_assert(BITS_PER_LONG == 64);
+
+/* The life of this domain, as far as a notification tells one from another. */
+static inline u64 gntdev_notify_life(void)
+{
+	return gntdev_ports_life & FIELD_MAX(NOTIFY_LIFE);
+}
 
 /**
  * gntdev_notify_entry() - what is to be done for a page, in one word
@@ -46,7 +56,8 @@ static inline void *gntdev_notify_entry(u32 action, unsigned int byte, u32 port)
 {
 	return !action ? NULL : xa_mk_value(FIELD_PREP(NOTIFY_ACTION, action) |
 					    FIELD_PREP(NOTIFY_BYTE, byte) |
-					    FIELD_PREP(NOTIFY_PORT, (u64)port));
+					    FIELD_PREP(NOTIFY_PORT, (u64)port) |
+				    FIELD_PREP(NOTIFY_LIFE, gntdev_notify_life()));
 }
 
 void gntdev_notify_free(struct gntdev_notify *notify);
@@ -55,7 +66,8 @@ bool gntdev_notify_clears(const struct gntdev_notify *notify);
 int gntdev_notify_set(struct gntdev_notify *notify, struct gntdev_instance *instance,
 		      unsigned int page, void *entry);
 void gntdev_notify_clear_bytes(const struct gntdev_notify *notify, struct page **pages,
-			       unsigned int first, unsigned int count);
+			       const grant_handle_t *handles, unsigned int first,
+			       unsigned int count);
 void gntdev_notify_send(struct gntdev_notify *notify, struct gntdev_instance *instance,
 			unsigned int first, unsigned int count);
 

@@ -44,6 +44,12 @@ static struct file *mapping_file;
 static const struct file_operations mapping_fops;
 
 /*
+ * A bit of the index that no other file of that inode has, such as one of perf's, whose pages have
+ * this address space, too.
+ */
+#define MARK_INDEX	BIT(50)
+
+/*
  * The address space of the kernel's anonymous inode: it has no pages of its own, never writes any
  * back, and lets them be marked dirty, as pages without an address space can be.
  */
@@ -68,7 +74,7 @@ static void set_marks(unsigned int count, struct page **pages)
 
 	for (i = 0; i < count; i++) {
 		pages[i]->mapping = gntdev_pages_mapping;
-		gntdev_page_set_index(pages[i], page_to_pfn(pages[i]));
+		gntdev_page_set_index(pages[i], page_to_pfn(pages[i]) | MARK_INDEX);
 		if (typed)
 			__SetPageOffline(pages[i]);
 	}

@@ -11,6 +11,7 @@
 
 #include <linux/lockdep.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -299,7 +300,8 @@ bool gntdev_range_clears(struct gntdev_range *range)
  * @fresh: set to whether the mapping is new; its maker then maps it and sets @range->mapping, or
  *         frees it
  *
- * Return: the mapping; -EBUSY if the range is mapped with less access than asked for; -EINVAL if
+ * Return: the mapping; -EBUSY if the range is mapped with less access than asked for, or has a
+ * mapping of which pages are gone since the domain was suspended; -EINVAL if
  * a byte is to be cleared in what would be mapped read-only, or if the domain now may not map a
  * reference; -ENOMEM.
  */
@@ -316,6 +318,8 @@ struct gntdev_mapping *gntdev_range_prepare(struct gntdev_range *range, bool wri
 		 * read-only, and what is written to it is lost.
 		 */
 		if (write && mapping->readonly)
+			return ERR_PTR(-EBUSY);
+		if (mapping->ended || (mapping->weak && !gntdev_is_pv()))
 			return ERR_PTR(-EBUSY);
 		return mapping;
 	}
@@ -498,6 +502,47 @@ void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *t
 		tally->notifications += gntdev_notify_count(&range->notify);
 		cond_resched();
 	}
+}
+
+/**
+ * gntdev_range_suspend_all() - have Xen get back what the ranges of an instance have mapped
+ * @instance: the instance, whose lock the caller holds, so that users of ranges stay
+ *
+ * All processes are frozen.
+ */
+void gntdev_range_suspend_all(struct gntdev_instance *instance)
+{
+	struct rb_node *node;
+
+	for (node = rb_first(&instance->table.slots); node; node = rb_next(node)) {
+		struct gntdev_range *range = to_range(rb_entry(node, struct gntdev_slot, node));
+
+		if (range->users && range->mapping)
+			gntdev_mapping_suspend(range->mapping);
+		cond_resched();
+	}
+}
+
+/**
+ * gntdev_range_resume_all() - undo gntdev_range_suspend_all()
+ * @instance: as there
+ * @restored: as gntdev_mapping_resume()
+ *
+ * Return: how many pages did not come back.
+ */
+unsigned int gntdev_range_resume_all(struct gntdev_instance *instance, bool restored)
+{
+	unsigned int missing = 0;
+	struct rb_node *node;
+
+	for (node = rb_first(&instance->table.slots); node; node = rb_next(node)) {
+		struct gntdev_range *range = to_range(rb_entry(node, struct gntdev_slot, node));
+
+		if (range->users && range->mapping)
+			missing += gntdev_mapping_resume(range->mapping, range->refs, restored);
+		cond_resched();
+	}
+	return missing;
 }
 
 /**

@@ -105,6 +105,9 @@ void gntdev_range_ref(struct gntdev_instance *instance, u64 index,
 		      struct ioctl_gntdev_grant_ref *ref);
 void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *tally);
 
+void gntdev_range_suspend_all(struct gntdev_instance *instance);
+unsigned int gntdev_range_resume_all(struct gntdev_instance *instance, bool restored);
+
 int gntdev_range_set_notify(struct gntdev_instance *instance, u64 index, u32 action, u32 port);
 
 #endif

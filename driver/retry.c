@@ -61,7 +61,7 @@ int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name,
 	spin_lock_init(&queue->lock);
 	queue->interval = POLL_MIN;
 	INIT_DELAYED_WORK(&queue->work, look_again);
-	queue->workqueue = alloc_workqueue("%s", WQ_UNBOUND, 1, name);
+	queue->workqueue = alloc_workqueue("%s", WQ_UNBOUND | WQ_FREEZABLE, 1, name);
 	return queue->workqueue ? 0 : -ENOMEM;
 }
 
@@ -97,4 +97,18 @@ void gntdev_retry_later(struct gntdev_retry_queue *queue, struct gntdev_retry *r
 		queue_delayed_work(queue->workqueue, &queue->work, POLL_MIN);
 	queue->interval = POLL_MIN;
 	spin_unlock(&queue->lock);
+}
+
+/**
+ * gntdev_retry_for_each() - do something with all objects that wait
+ * @queue: that of their kind; it is frozen, as before the domain is suspended
+ * @call:  called for each
+ */
+void gntdev_retry_for_each(struct gntdev_retry_queue *queue,
+			   void (*call)(struct gntdev_retry *retry))
+{
+	struct gntdev_retry *retry;
+
+	llist_for_each_entry(retry, READ_ONCE(queue->waiting.first), link)
+		call(retry);
 }

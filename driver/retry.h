@@ -45,5 +45,7 @@ int gntdev_retry_init(struct gntdev_retry_queue *queue, const char *name,
 		      gntdev_retry_attempt *attempt);
 void gntdev_retry_exit(struct gntdev_retry_queue *queue);
 void gntdev_retry_later(struct gntdev_retry_queue *queue, struct gntdev_retry *retry);
+void gntdev_retry_for_each(struct gntdev_retry_queue *queue,
+			   void (*call)(struct gntdev_retry *retry));
 
 #endif

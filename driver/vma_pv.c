@@ -163,7 +163,9 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 		/* No entry may come while the core kernel believes that none is there. */
 		seq = mmu_interval_read_begin(&view->notifier);
 		spin_lock(&mapping->lock);
-		if (!mmu_interval_read_retry(&view->notifier, seq)) {
+		if (READ_ONCE(gntdev_mapping_suspended)) {
+			err = -ERESTARTNOINTR;
+		} else if (!mmu_interval_read_retry(&view->notifier, seq)) {
 			err = gntdev_grants_map_ptes(view->range->refs + view->first + first,
 						     view->ptes + first,
 						     view_handles(view) + first, n,
@@ -404,9 +406,14 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	if (!view || view_start(view) != vma->vm_start || page >= view_count(view) ||
 	    !view_is_accessible(vma) || is_pinning_long_term())
 		return VM_FAULT_SIGBUS;
+	if (unlikely(READ_ONCE(gntdev_mapping_suspended)))
+		gntdev_mapping_wait();
+	if (view_mapping(view)->ended)
+		return VM_FAULT_SIGBUS;
 
 	switch (view_populate(view, vma->vm_mm, page, 1)) {
 	case 0:
+	case -ERESTARTNOINTR:
 		return VM_FAULT_NOPAGE;
 	case -ENOMEM:
 		return VM_FAULT_OOM;

@@ -120,14 +120,19 @@ static void xlate_close(struct vm_area_struct *vma)
 	gntdev_range_unuse(vma->vm_private_data);
 }
 
-/* An entry was dropped, by madvise(MADV_DONTNEED) for one: the page is still there. */
+/*
+ * An entry was dropped, by madvise(MADV_DONTNEED) for one: the page is still there. Unless the domain
+ * was suspended since.
+ */
 static vm_fault_t xlate_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct gntdev_range *range = vma->vm_private_data;
 	unsigned long page = vmf->pgoff - range->slot.first;
 
-	if (page >= range->mapping->count)
+	if (unlikely(READ_ONCE(gntdev_mapping_suspended)))
+		gntdev_mapping_wait();
+	if (page >= range->mapping->count || !gntdev_mapping_has(range->mapping, page))
 		return VM_FAULT_SIGBUS;
 	if (is_without_pages(range->mapping))
 		return insert_frame(vma, vmf->address, range->mapping->pages[page]);

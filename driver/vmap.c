@@ -7,8 +7,10 @@
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/stop_machine.h>
 #include <linux/vmalloc.h>
 
+#include <asm/xen/hypercall.h>
 #include <xen/page.h>
 
 #include "grants.h"
@@ -22,11 +24,13 @@
  * @count:   pages
  * @handles: in a PV domain, Xen's handle for each entry
  * @ptes:    and the machine address of each
+ * @instead: the page that entries lead to since the domain was suspended, if they have no handle
  */
 struct gntdev_vmap {
 	void *address;
 	unsigned int count;
 	grant_handle_t *handles;
+	struct page *instead;
 	u64 ptes[];
 };
 
@@ -73,6 +77,62 @@ static void vunmap_pv(struct gntdev_vmap *view)
 {
 	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->count, true);
 }
+
+/* Some entries of a view. */
+struct entries {
+	struct gntdev_vmap *view;
+	unsigned int first;
+	unsigned int count;
+};
+
+static void lead_instead(struct gntdev_vmap *view, unsigned int first, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = first; i < first + count; i++)
+		if (!gntdev_is_mapped(view->handles[i]))
+			set_pte(entry_of(view, i), mk_pte(view->instead, PAGE_KERNEL));
+}
+
+/* While nothing else runs. */
+static int unmap_entries(void *context)
+{
+	const struct entries *some = context;
+	struct gntdev_vmap *view = some->view;
+
+	gntdev_grants_unmap_ptes(view->ptes + some->first, view->handles + some->first,
+				 some->count, false);
+	lead_instead(view, some->first, some->count);
+	return 0;
+}
+
+static void suspend_pv(struct gntdev_vmap *view)
+{
+	struct entries some = { .view = view };
+
+	if (!view->instead)
+		view->instead = alloc_page(GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL);
+	for (; some.first < view->count; some.first += some.count) {
+		some.count = min_t(unsigned int, view->count - some.first, GNTDEV_GRANTS_BATCH);
+		stop_machine(unmap_entries, &some, NULL);
+		cond_resched();
+	}
+}
+
+static void resume_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
+{
+	struct mmuext_op flush = { .cmd = MMUEXT_TLB_FLUSH_ALL };
+
+	if (gntdev_grants_map_ptes(range->refs, view->ptes, view->handles, view->count,
+				   GNTDEV_PTES_KERNEL, true)) {
+		lead_instead(view, 0, view->count);
+		return;
+	}
+	if (WARN_ON(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF)))
+		return;
+	__free_page(view->instead);
+	view->instead = NULL;
+}
 #else
 static int vmap_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
 {
@@ -80,6 +140,10 @@ static int vmap_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
 }
 
 static void vunmap_pv(struct gntdev_vmap *view) {}
+
+static void suspend_pv(struct gntdev_vmap *view) {}
+
+static void resume_pv(struct gntdev_vmap *view, const struct gntdev_range *range) {}
 #endif
 
 static int vmap_xlate(struct gntdev_vmap *view, const struct gntdev_range *range)
@@ -114,6 +178,7 @@ struct gntdev_vmap *gntdev_vmap(const struct gntdev_range *range)
 	if (!view)
 		return ERR_PTR(-ENOMEM);
 	view->count = count;
+	view->instead = NULL;
 	view->handles = (grant_handle_t *)&view->ptes[handles];
 	err = gntdev_is_pv() ? vmap_pv(view, range) : vmap_xlate(view, range);
 	if (err) {
@@ -143,5 +208,30 @@ void gntdev_vunmap(struct gntdev_vmap *view)
 	if (gntdev_is_pv())
 		vunmap_pv(view);
 	vunmap(view->address);
+	if (view->instead)
+		__free_page(view->instead);
 	kvfree(view);
+}
+
+/**
+ * gntdev_vmap_suspend() - have Xen get back the entries of a view, before the domain is suspended
+ * @view: the view
+ *
+ * Whoever has it finds other memory there (PV). In an auto-translated domain there is nothing to do.
+ */
+void gntdev_vmap_suspend(struct gntdev_vmap *view)
+{
+	if (gntdev_is_pv())
+		suspend_pv(view);
+}
+
+/**
+ * gntdev_vmap_resume() - undo gntdev_vmap_suspend(), as far as Xen lets us
+ * @view:  the view
+ * @range: its range
+ */
+void gntdev_vmap_resume(struct gntdev_vmap *view, const struct gntdev_range *range)
+{
+	if (gntdev_is_pv())
+		resume_pv(view, range);
 }

@@ -8,5 +8,7 @@ struct gntdev_vmap;
 struct gntdev_vmap *gntdev_vmap(const struct gntdev_range *range);
 void *gntdev_vmap_address(const struct gntdev_vmap *view);
 void gntdev_vunmap(struct gntdev_vmap *view);
+void gntdev_vmap_suspend(struct gntdev_vmap *view);
+void gntdev_vmap_resume(struct gntdev_vmap *view, const struct gntdev_range *range);
 
 #endif
