@@ -39,33 +39,29 @@
 
 struct address_space *gntdev_pages_mapping;
 
-/* Keeps @gntdev_pages_mapping. Nobody has a descriptor of it. */
-static struct file *mapping_file;
-static const struct file_operations mapping_fops;
+/*
+ * The address space of the kernel's anonymous inode: it has no pages of its own, never writes any
+ * back, and lets them be marked dirty, as pages without an address space can be. A file of it is the
+ * way to the inode, which is always there. (The file goes later than this module may: nothing of it
+ * is ours.)
+ */
+static int init_marks(void)
+{
+	struct file *file = anon_inode_getfile("[" KBUILD_MODNAME "]", &generic_ro_fops, NULL,
+					       O_RDONLY);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	gntdev_pages_mapping = file->f_mapping;
+	fput(file);
+	return 0;
+}
 
 /*
  * A bit of the index that no other file of that inode has, such as one of perf's, whose pages have
  * this address space, too.
  */
 #define MARK_INDEX	BIT(50)
-
-/*
- * The address space of the kernel's anonymous inode: it has no pages of its own, never writes any
- * back, and lets them be marked dirty, as pages without an address space can be.
- */
-static int init_marks(void)
-{
-	mapping_file = anon_inode_getfile("[" KBUILD_MODNAME "]", &mapping_fops, NULL, O_RDONLY);
-	if (IS_ERR(mapping_file))
-		return PTR_ERR(mapping_file);
-	gntdev_pages_mapping = mapping_file->f_mapping;
-	return 0;
-}
-
-static void exit_marks(void)
-{
-	fput(mapping_file);
-}
 
 static void set_marks(unsigned int count, struct page **pages)
 {
@@ -323,14 +319,7 @@ void gntdev_pages_cache(unsigned int count, struct page **pages) {}
  */
 int gntdev_pages_init(void)
 {
-	int err = init_marks();
-
-	if (err)
-		return err;
-	err = init_uncached();
-	if (err)
-		exit_marks();
-	return err;
+	return init_marks() ?: init_uncached();
 }
 
 /**
@@ -339,7 +328,6 @@ int gntdev_pages_init(void)
 void gntdev_pages_exit(void)
 {
 	exit_uncached();
-	exit_marks();
 }
 
 /**

@@ -80,6 +80,60 @@ static void segments_unreachable(void)
 	munmap(pages, PAGE);
 }
 
+/*
+ * A count that is a mistake by one bit: what is behind the segments is the caller's own memory, in
+ * which no status is written.
+ */
+static void behind_the_segments(void)
+{
+	struct {
+		segment_t segments[2];
+		unsigned char behind[200 * sizeof(segment_t)];
+	} stack;
+	unsigned int wrong = 0, changed = 0, behind = 0;
+
+	for (unsigned int bit = 2; bit < 128; bit *= 2) {
+		stack.segments[0] = seg_from(&grants->refs[0], 0, local, 8);
+		stack.segments[1] = seg_from(&grants->refs[1], 0, local, 8);
+		memset(stack.behind, 0xaa, sizeof(stack.behind));
+		memset(local, 0x77, 8);
+		wrong += errno_of(dev_copy(fd, stack.segments, 2 | bit | 1)) != EINVAL;
+		changed += local[0] != 0x77;
+		wrong += stack.segments[0].status != GNTST_general_error;
+		wrong += stack.segments[1].status != GNTST_general_error;
+		for (unsigned int i = 0; i < sizeof(stack.behind); i++)
+			behind += stack.behind[i] != 0xaa;
+	}
+	check_eq("C2", wrong, 0, "too large a count: the segments that are there say no");
+	check_eq("C1", changed, 0, "and nothing is copied");
+	check_eq("C2", behind, 0, "nothing is written behind them");
+}
+
+/* The same where the memory ends: a part of a segment can be read, and gets no status. */
+static void segments_that_end(void)
+{
+	char *pages = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	segment_t *segments = (segment_t *)(pages + PAGE - sizeof(segment_t) / 2) - 3;
+
+	munmap(pages + PAGE, PAGE);
+	for (unsigned int i = 0; i < 3; i++)
+		segments[i] = seg_from(&grants->refs[0], 0, local, 8);
+	memset(&segments[3], 0x55, sizeof(segment_t) / 2);
+	memset(local, 0x77, 8);
+	check_errno("C3", dev_copy(fd, segments, 4), EFAULT, "the fourth segment ends in nothing");
+	check("C2", segments[0].status == GNTST_general_error &&
+	      segments[1].status == GNTST_general_error &&
+	      segments[2].status == GNTST_general_error, "the three in front of it say no");
+	check_eq("C3", local[0], 0x77, "nothing is copied");
+	segments[1].flags = 0;
+	segments[0].status = segments[1].status = segments[2].status = SEG_UNTOUCHED;
+	check_errno("C1", dev_copy(fd, segments, 4), EINVAL, "the second makes no sense");
+	check_eq("C2", segments[0].status, GNTST_general_error, "the one in front of it says no");
+	check("C2", segments[1].status == SEG_UNTOUCHED && segments[2].status == SEG_UNTOUCHED,
+	      "it, and what is behind it, are left alone");
+	munmap(pages, PAGE);
+}
+
 /* What a call that fails leaves behind on its processor, the next ones there may find. */
 static void unreadable_again_and_again(void)
 {
@@ -226,6 +280,8 @@ int main(void)
 	grants = grants_make(N);
 	senseless();
 	segments_unreachable();
+	behind_the_segments();
+	segments_that_end();
 	unreadable_again_and_again();
 	bad_references();
 	unreachable_memory();
