@@ -475,6 +475,19 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 	warn_of_refused(refused);
 }
 
+/**
+ * gntdev_grants_let_go() - undo gntdev_grants_hold() for pages that are mapped elsewhere (PV)
+ * @pages:   as gntdev_grants_unmap()
+ * @handles: their handles, all valid; they become INVALID_GRANT_HANDLE
+ * @count:   how many, up to GNTDEV_GRANTS_BATCH
+ *
+ * Neither sleeps nor needs memory.
+ */
+void gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned int count)
+{
+	warn_of_refused(unmap_batch(pages, handles, count));
+}
+
 #ifdef CONFIG_XEN_PV
 /**
  * gntdev_grants_map_ptes() - map grants by page-table entries of our choice (PV)

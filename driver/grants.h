@@ -52,6 +52,7 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
 		       grant_handle_t *handles, unsigned int count, bool readonly, bool refuse);
 void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count);
+void gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned int count);
 unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
 				     struct page **pages, grant_handle_t *handles,
 				     unsigned int count, bool readonly);

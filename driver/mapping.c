@@ -26,6 +26,7 @@
 static struct kmem_cache *mapping_cache;
 static struct gntdev_retry_queue busy_mappings;
 static gntdev_retry_attempt retry_unmap;
+static gntdev_sweep_attempt let_go_of_unused;
 
 bool gntdev_mapping_suspended;
 static DECLARE_WAIT_QUEUE_HEAD(resumed);
@@ -59,6 +60,7 @@ int gntdev_mapping_init(void)
 		kmem_cache_destroy(mapping_cache);
 		return err;
 	}
+	gntdev_sweep_init(let_go_of_unused);
 
 	/*
 	 * Unpopulated pages are made by the section, 32768 on x86, under the locks of memory and
@@ -75,6 +77,7 @@ int gntdev_mapping_init(void)
  */
 void gntdev_mapping_exit(void)
 {
+	gntdev_sweep_exit();
 	gntdev_retry_exit(&busy_mappings);
 	kmem_cache_destroy(mapping_cache);
 }
@@ -115,6 +118,9 @@ struct gntdev_mapping *gntdev_mapping_alloc(unsigned int count, unsigned int fla
 	mapping->has_view = !!(flags & GNTDEV_MAPPING_VIEW);
 	mapping->weak = false;
 	mapping->ended = false;
+	mapping->first_view = false;
+	mapping->kept = false;
+	gntdev_sweep_prepare(&mapping->sweep);
 	mapping->unmapped = NULL;	/* and views is 0 */
 	spin_lock_init(&mapping->lock);
 	memset32(gntdev_mapping_handles(mapping), INVALID_GRANT_HANDLE, count);
@@ -195,6 +201,98 @@ int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntde
 }
 
 /**
+ * gntdev_mapping_ask() - have a page held for somebody who is about to take hold of it (PV)
+ * @mapping: a mapping with a view
+ * @refs:    a grant for each of its pages
+ * @page:    the page
+ *
+ * The caller is in a section that RCU waits for, as the lock of a page table makes one, until it
+ * has taken a reference to the page or does not want it. It may only have counted it, as readers of
+ * /proc/PID/smaps do, which cannot be told from those who use it. So the page is let go of some
+ * seconds after the last of them, if it is not in use then.
+ *
+ * Return: as gntdev_mapping_hold().
+ */
+int gntdev_mapping_ask(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
+		       unsigned int page)
+{
+	int err;
+
+	spin_lock(&mapping->lock);
+	err = gntdev_grants_hold(refs + page, mapping->pages + page,
+				 gntdev_mapping_handles(mapping) + page, 1, mapping->readonly,
+				 mapping->weak || READ_ONCE(gntdev_mapping_suspended));
+	if (!err && mapping->has_view)
+		gntdev_sweep_use(&mapping->sweep);
+	spin_unlock(&mapping->lock);
+	return err;
+}
+
+/**
+ * gntdev_mapping_keep() - have no page let go of that is held, as long as the mapping lives
+ * @mapping: the mapping
+ */
+void gntdev_mapping_keep(struct gntdev_mapping *mapping)
+{
+	spin_lock(&mapping->lock);
+	mapping->kept = true;
+	spin_unlock(&mapping->lock);
+}
+
+/* Can pages be let go of that the first view shows? Not if another one may miss an entry of theirs. */
+static bool may_let_go(const struct gntdev_mapping *mapping)
+{
+	return mapping->first_view && mapping->views == 1 && !mapping->view.leaving &&
+	       !mapping->weak && !mapping->kept && !READ_ONCE(gntdev_mapping_suspended);
+}
+
+/*
+ * Lets go of some pages, of those that are held, shown by an entry, and not in use: nobody was told
+ * of them in this round, and who was told before has them in its hands. Returns whether there are
+ * others that are held.
+ */
+static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned int count)
+{
+	const grant_handle_t *entries =
+		(grant_handle_t *)&gntdev_mapping_ptes(mapping)[mapping->count];
+	grant_handle_t *handles = gntdev_mapping_handles(mapping);
+	unsigned int i, start, end = first + count;
+	bool others = false;
+
+	for (i = first; i < end; ) {
+		for (start = i; i < end && gntdev_is_mapped(handles[i]) &&
+				gntdev_is_mapped(entries[i]) &&
+				page_count(mapping->pages[i]) == 1; i++)
+			;
+		if (i > start)
+			gntdev_grants_let_go(mapping->pages + start, handles + start, i - start);
+		else
+			others |= gntdev_is_mapped(handles[i++]);
+	}
+	return others;
+}
+
+static bool let_go_of_unused(struct gntdev_sweep *sweep)
+{
+	struct gntdev_mapping *mapping = container_of(sweep, struct gntdev_mapping, sweep);
+	unsigned int first = 0, n;
+	bool again = false;
+
+	for (; first < mapping->count; first += n) {
+		n = min_t(unsigned int, mapping->count - first, GNTDEV_GRANTS_BATCH);
+		spin_lock(&mapping->lock);
+		if (gntdev_sweep_is_used(sweep) || !may_let_go(mapping)) {
+			spin_unlock(&mapping->lock);
+			return gntdev_sweep_is_used(sweep);
+		}
+		again |= let_go(mapping, first, n);
+		spin_unlock(&mapping->lock);
+		cond_resched();
+	}
+	return again;
+}
+
+/**
  * gntdev_mapping_weaken() - note that pages lose their entries without being held
  * @mapping: the mapping
  */
@@ -208,13 +306,16 @@ void gntdev_mapping_weaken(struct gntdev_mapping *mapping)
 /**
  * gntdev_mapping_add_view() - note that a view was made
  * @mapping: the mapping
+ * @view:    the view
  */
-void gntdev_mapping_add_view(struct gntdev_mapping *mapping)
+void gntdev_mapping_add_view(struct gntdev_mapping *mapping, struct gntdev_pv_view *view)
 {
 	if (!mapping->has_view)
 		return;
 	spin_lock(&mapping->lock);
 	mapping->views++;
+	if (view == &mapping->view)
+		mapping->first_view = true;
 	spin_unlock(&mapping->lock);
 }
 
@@ -231,6 +332,8 @@ void gntdev_mapping_leave(struct gntdev_mapping *mapping, struct gntdev_pv_view 
 	spin_lock(&mapping->lock);
 	if (!view->leaving) {
 		view->leaving = true;
+		if (view == &mapping->view)
+			mapping->first_view = false;
 		if (!--mapping->views)
 			mapping->weak = true;
 	}
@@ -364,6 +467,7 @@ static enum gntdev_retry_result retry_unmap(struct gntdev_retry *retry)
 void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_notify *notify,
 			    struct gntdev_instance *instance)
 {
+	gntdev_sweep_cancel(&mapping->sweep);
 	mapping->notify = notify ? *notify : (struct gntdev_notify){};
 	mapping->instance = instance;
 

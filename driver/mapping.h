@@ -13,6 +13,7 @@
 #include "grants.h"
 #include "notify.h"
 #include "retry.h"
+#include "sweep.h"
 
 struct gntdev_instance;
 struct gntdev_range;
@@ -57,14 +58,18 @@ struct gntdev_pv_view {
  * @retry:    used once it has no view, while the kernel still uses one of its pages
  * @views:    how many views it has that are not leaving, if it was made with room for one
  * @unmapped: told when the mapping is gone, or NULL, if it was not
- * @lock:     protects the handles of the mapping and of its views, @views and @weak, while
- *            there are views; over hypercalls of one batch; the last of all locks
+ * @sweep:    looks for pages that need not be held any more
+ * @lock:     protects the handles of the mapping and of its views, @views and what changes below,
+ *            while there are views; over hypercalls of one batch; the last of all locks, but for
+ *            that of sweep.c
  * @count:    pages
  * @readonly: mapped without write access
  * @uncached: all its views have pgprot_writecombine(), and are write-back otherwise
  * @has_view: whether there is room for the first view
  * @weak:     a page may be neither held nor shown by an entry, that is, not be mapped at all
  * @ended:    the domain was restored since: what was granted to it then is no more
+ * @first_view: @view is a view, and shows all pages
+ * @kept:     pages were held for good: to clear a byte, or because no entry shows them
  * @pages:    the pages, NULL once unmapped; behind them what gntdev_mapping_ptes() and
  *            gntdev_mapping_handles() give
  *
@@ -84,17 +89,20 @@ struct gntdev_mapping {
 		unsigned int views;
 		struct gntdev_unmapped *unmapped;
 	};
+	struct gntdev_sweep sweep;
 	spinlock_t lock;		/* taken under page-table locks and in MMU notifiers */
-	unsigned int count : 27;	/* GNTDEV_MAPPING_MOST */
+	unsigned int count : 25;	/* GNTDEV_MAPPING_MOST */
 	unsigned int readonly : 1;
 	unsigned int uncached : 1;
 	unsigned int has_view : 1;
-	unsigned int weak : 1;		/* these two change */
+	unsigned int weak : 1;		/* these change */
 	unsigned int ended : 1;
+	unsigned int first_view : 1;
+	unsigned int kept : 1;
 	struct page *pages[];
 };
 
-#define GNTDEV_MAPPING_MOST	(BIT(27) - 1)
+#define GNTDEV_MAPPING_MOST	(BIT(25) - 1)
 
 /* What a mapping is made for. */
 enum {
@@ -165,8 +173,11 @@ void gntdev_mapping_free(struct gntdev_mapping *mapping);
 int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs);
 int gntdev_mapping_hold(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
 			unsigned int first, unsigned int count, bool may_yield);
+int gntdev_mapping_ask(struct gntdev_mapping *mapping, const struct ioctl_gntdev_grant_ref *refs,
+		       unsigned int page);
+void gntdev_mapping_keep(struct gntdev_mapping *mapping);
 void gntdev_mapping_weaken(struct gntdev_mapping *mapping);
-void gntdev_mapping_add_view(struct gntdev_mapping *mapping);
+void gntdev_mapping_add_view(struct gntdev_mapping *mapping, struct gntdev_pv_view *view);
 void gntdev_mapping_shown(struct gntdev_mapping *mapping);
 void gntdev_mapping_leave(struct gntdev_mapping *mapping, struct gntdev_pv_view *view);
 void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_notify *notify,

@@ -380,11 +380,13 @@ static struct gntdev_range *prepare_clearing(struct gntdev_instance *instance, u
 		return ERR_PTR(-ENOENT);
 
 	gntdev_range_lock(range);
-	if (range->mapping && range->mapping->readonly)
+	if (range->mapping && range->mapping->readonly) {
 		err = -EINVAL;
-	else if (range->mapping)
+	} else if (range->mapping) {
+		gntdev_mapping_keep(range->mapping);
 		err = gntdev_mapping_hold(range->mapping, range->refs, page - range->slot.first, 1,
 					  true);
+	}
 	if (!err)
 		return range;
 	gntdev_range_unlock(range);

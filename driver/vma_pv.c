@@ -256,7 +256,7 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 		/* The system call does not give way to what is not for the process to see. */
 		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
 	}
-	gntdev_mapping_add_view(range->mapping);
+	gntdev_mapping_add_view(range->mapping, view);
 	return view;
 }
 
@@ -306,6 +306,7 @@ int gntdev_pv_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	gntdev_mapping_shown(mapping);
 	/* To clear bytes later; and a PROT_NONE mapping has no entries, as they can be read. */
 	if (!view_is_accessible(vma) || gntdev_range_clears(range)) {
+		gntdev_mapping_keep(mapping);
 		err = view_hold(view, 0, view_count(view), true);
 		if (err)
 			goto err_view;
@@ -446,7 +447,8 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 	 */
 	if (!view || is_pinning_long_term() || (!IS_ENABLED(CONFIG_PREEMPT_RT) && preemptible()) ||
 	    gntdev_rwsem_is_write_locked(&vma->vm_mm->mmap_lock) ||
-	    page >= view_count(view) || view_hold(view, page, 1, false))
+	    page >= view_count(view) ||
+	    gntdev_mapping_ask(view_mapping(view), view->range->refs, view->first + page))
 		return NULL;
 	return view_mapping(view)->pages[view->first + page];
 }

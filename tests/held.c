@@ -54,6 +54,43 @@ static void what_is_mapped(void)
 	check_ok("M5", dev_unmap(fd, index, N), "the range goes");
 }
 
+/*
+ * Who only counts pages, as a monitor of memory does, has the kernel map all of them in PV. They are
+ * let go of when nobody uses them any more.
+ */
+static void counted(void)
+{
+	static char smaps[1 << 20];
+	struct iovec page;
+	char bytes[PAGE], *mapping;
+	uint64_t index;
+	int ends[2];
+
+	grants_fill(grants, 3);
+	dev_map(fd, grants->refs, N, &index);
+	mapping = dev_mmap(fd, index, N, RW);
+	if (!check("V1", mapping != MAP_FAILED, "map %d pages", N))
+		return;
+	page = (struct iovec){ mapping + 2 * PAGE, PAGE };
+	if (pipe(ends) || vmsplice(ends[1], &page, 1, 0) != PAGE)
+		t_bail("vmsplice: %m");
+	check("A1", t_read_file("/proc/self/smaps", smaps, sizeof(smaps)), "smaps is read");
+	check("A1", t_eventually(xen_holds(grants) == (unsigned int)(N + t_pv())),
+	      "PV: the kernel's mappings go, but for that of a page in a pipe");
+	check_eq("A1", mapping_bad(mapping, N, 3), 0, "the mapping is as before");
+	check_eq("V8", read(ends[0], bytes, PAGE), PAGE, "the pipe is read");
+	check_eq("V8", *(uint64_t *)bytes, pattern_word(3, 2, 0), "and has the page");
+	check("A1", t_eventually(xen_holds(grants) == N), "then that one goes, too");
+	check_eq("V8", vmsplice(ends[1], &page, 1, 0), PAGE, "the page is wanted again");
+	check_eq("V8", read(ends[0], bytes, PAGE), PAGE, "the pipe is read");
+	check_eq("V8", *(uint64_t *)bytes, pattern_word(3, 2, 0), "and has the page");
+	check_ok("V4", dev_munmap(mapping, N), "munmap");
+	check("V4", t_eventually(!xen_holds(grants)), "then Xen holds nothing");
+	close(ends[0]);
+	close(ends[1]);
+	check_ok("M5", dev_unmap(fd, index, N), "the range goes");
+}
+
 /* A page whose entries went, in a mapping that stays, cannot be taken back by its domain. */
 static void taken_back(bool moved)
 {
@@ -110,6 +147,7 @@ int main(void)
 	grants = grants_make(N);
 	one_reference_often();
 	what_is_mapped();
+	counted();
 	taken_back(false);
 	taken_back(true);
 	close(fd);
