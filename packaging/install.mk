@@ -16,10 +16,12 @@ tool_files = packaging/60-gntdev.rules:$(PREFIX)/lib/udev/rules.d/60-gntdev.rule
 	$(foreach page,$(pages),$(page):$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
 	$(foreach file,$(wildcard tools/*.bash-completion),\
 		$(file):$(PREFIX)/share/bash-completion/completions/$(notdir $(file:.bash-completion=)))
+examples = $(DESTDIR)$(PREFIX)/share/doc/gntdev/examples
 tool := $(if $(wildcard tools/Makefile),gnt)
 
 .PHONY: install
 install: install-module install-tools
+	install -D -m 644 packaging/modules-load.conf $(examples)/modules-load.conf
 ifeq ($(DESTDIR),)
 	@getent group gntdev >/dev/null || groupadd --system gntdev
 	@# Of a device that is there already; without a udev that runs there is nothing to tell.
@@ -32,6 +34,8 @@ endif
 uninstall: uninstall-module
 	rm -f $(foreach file,$(tool_files),$(DESTDIR)$(lastword $(subst :, ,$(file)))) \
 		$(DESTDIR)$(PREFIX)/bin/gnt
+	rm -f $(examples)/modules-load.conf
+	@rmdir $(examples) $(dir $(examples)) 2>/dev/null || :
 
 # The udev rule with its group, manual pages, and gnt.
 .PHONY: install-tools

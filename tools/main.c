@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* gnt: grants of Xen domains, from the command line. See gnt(1). */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gnt.h"
 
@@ -26,10 +29,26 @@ static void help(void)
 	       "gnt --version tells the version; gnt(1) has examples.\n");
 }
 
+/*
+ * Whoever closes stdin, stdout or stderr gets what that means, EBADF, and not that the device gets its
+ * number, and what is printed with it.
+ */
+static void keep_closed(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			fail("descriptor %d is closed, and /dev/null cannot be opened for it: %s", fd,
+			     strerror(errno));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	keep_closed();
 	if (!name)
 		misuse("COMMAND is missing");
 	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
