@@ -269,7 +269,7 @@ int main(void)
 	else
 		memory_type(GNTDEV_DMA_FLAG_COHERENT, PROBE_TYPE_WB, "x86: coherent, ordinary");
 	if (t_pv())
-		memory_type(GNTDEV_DMA_FLAG_WC, PROBE_TYPE_WB, "PV: write-combining, ordinary");
+		memory_type(GNTDEV_DMA_FLAG_WC, PROBE_TYPE_WB, "PV: what dma_alloc_wc() gives, ordinary");
 	else
 		memory_type(GNTDEV_DMA_FLAG_WC, PROBE_TYPE_WC, "write-combining");
 	close(fd);

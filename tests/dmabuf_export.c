@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/grant.h"
+#include "lib/pass.h"
 
 #define N 5
 
@@ -44,38 +45,9 @@ static void mapped_by_a_process(void)
 	check_eq("E4", xen_holds(grants), 0, "munmap, and Xen holds nothing");
 }
 
-/* A descriptor over a socket. */
-static int pass_on(int socket_end, int descriptor)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 1;
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
-	return sendmsg(socket_end, &message, 0) == 1 ? 0 : -1;
-}
-
-static int receive(int socket_end)
-{
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	int descriptor = -1;
-
-	if (recvmsg(socket_end, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
-		memcpy(&descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
-	return descriptor;
-}
-
 static int receive_and_map(void *socket_end)
 {
-	int buffer = receive(*(int *)socket_end);
+	int buffer = receive_fd(*(int *)socket_end);
 	char *mapping = mmap(NULL, N * PAGE, RW, MAP_SHARED, buffer, 0);
 
 	if (mapping == MAP_FAILED)
@@ -96,7 +68,7 @@ static void passed_on(void)
 	pid = t_child(receive_and_map, &ends[1]);
 	check_ok("E1", dev_export(mine, 0, grants->refs, N, &buffer), "export");
 	close(mine);
-	check_ok("E3", pass_on(ends[0], buffer), "hand the descriptor on");
+	check_ok("E3", pass_fd(ends[0], buffer), "hand the descriptor on");
 	close(buffer);
 	check_eq("E3", t_wait(pid), 0, "another process maps it, reads and writes");
 	check_eq("E3", grants_bad(grants, 4), 0, "the granter sees what it wrote");
@@ -121,9 +93,6 @@ static void refused(void)
 		check_eq("A2", xen_holds(grants), 0, "nothing stays mapped");
 	}
 	check_eq("E1", buffer, -1, "no descriptor was given");
-	if (t_pv() && check_ok("E2", dev_export(fd, GNTDEV_DMA_FLAG_WC, grants->refs, N, &buffer),
-			       "PV: write-combining, which is ordinary memory"))
-		close(buffer);
 	check_ok("E2", dev_export(fd, GNTDEV_DMA_FLAG_COHERENT, grants->refs, N, &buffer), "coherent");
 	check_errno("E3", mmap(NULL, N * PAGE, RW, MAP_PRIVATE, buffer, 0), EINVAL, "private mmap");
 	check_errno("E3", mmap(NULL, N * PAGE + PAGE, RW, MAP_SHARED, buffer, 0), EINVAL, "too much");
@@ -222,7 +191,7 @@ static int export_and_die(void *socket_end)
 {
 	int buffer;
 
-	if (dev_export(dev_open(), 0, grants->refs, N, &buffer) || pass_on(*(int *)socket_end, buffer))
+	if (dev_export(dev_open(), 0, grants->refs, N, &buffer) || pass_fd(*(int *)socket_end, buffer))
 		return 1;
 	kill(getpid(), SIGKILL);
 	return 2;
@@ -238,7 +207,7 @@ static void killed(void)
 	grants_fill(grants, 7);
 	check_eq("E3", t_wait(t_child(export_and_die, &ends[1])), -SIGKILL,
 		 "a process exports, hands it on and is killed");
-	buffer = receive(ends[0]);
+	buffer = receive_fd(ends[0]);
 	mapping = mmap(NULL, N * PAGE, RW, MAP_SHARED, buffer, 0);
 	check("E3", mapping != MAP_FAILED && !mapping_bad(mapping, N, 7), "it can be mapped still");
 	munmap(mapping, N * PAGE);

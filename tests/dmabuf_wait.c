@@ -72,26 +72,6 @@ static bool becomes_released(struct waiter *waiter)
 	return true;
 }
 
-/* Is a thread asleep in the kernel? It may be asked again until it is. */
-static bool becomes_asleep(struct waiter *waiter)
-{
-	long long until = t_now_ms() + T_PATIENCE_MS;
-	char path[64], text[256];
-
-	while (t_now_ms() < until) {
-		pid_t pid = __atomic_load_n(&waiter->pid, __ATOMIC_ACQUIRE);
-		const char *state;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", pid);
-		if (!pid || !t_read_file(path, text, sizeof(text)))
-			continue;
-		state = strrchr(text, ')');
-		if (state && state[2] == 'S')
-			return true;
-	}
-	return false;
-}
-
 static void several(void)
 {
 	struct waiter waiters[WAITERS] = { 0 };
@@ -101,7 +81,7 @@ static void several(void)
 	for (unsigned int i = 0; i < WAITERS; i++) {
 		waiters[i].buffer = i % 2 ? buffer : copy;
 		pthread_create(&waiters[i].thread, NULL, wait_for_it, &waiters[i]);
-		check("E5", becomes_asleep(&waiters[i]), "waiter %u waits", i);
+		check("E5", t_becomes_asleep(&waiters[i].pid), "waiter %u waits", i);
 	}
 	close(buffer);
 	close(copy);
@@ -130,7 +110,7 @@ static void interrupted(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	pthread_create(&waiter.thread, NULL, wait_for_it, &waiter);
-	check("E5", becomes_asleep(&waiter), "a thread waits");
+	check("E5", t_becomes_asleep(&waiter.pid), "a thread waits");
 	pthread_kill(waiter.thread, SIGUSR1);
 	pthread_join(waiter.thread, NULL);
 	check_eq("E5", waiter.error, EINTR, "a signal ends the wait");
@@ -167,7 +147,7 @@ static void number_used_again(void)
 	close(second);
 	check_eq("E5", second, first, "two exports had one number");
 	pthread_create(&waiter.thread, NULL, wait_for_it, &waiter);
-	check("E5", becomes_asleep(&waiter), "a thread waits by it");
+	check("E5", t_becomes_asleep(&waiter.pid), "a thread waits by it");
 	close(file);
 	check("E5", becomes_released(&waiter), "the newest is released, which it waited for");
 	check_errno("E5", dev_wait_released(fd, first, 0), ETIMEDOUT, "the older one is there");
@@ -193,7 +173,7 @@ static void busy(void)
 	check_eq("E5", xen_holds(grants), 1, "a page is in a pipe");
 	check_errno("E5", dev_wait_released(fd, waiter.buffer, 0), ETIMEDOUT, "it is not released");
 	pthread_create(&waiter.thread, NULL, wait_for_it, &waiter);
-	check("E5", becomes_asleep(&waiter), "a thread waits");
+	check("E5", t_becomes_asleep(&waiter.pid), "a thread waits");
 	check_eq("E5", read(ends[0], bytes, PAGE), PAGE, "the pipe is read");
 	check_eq("E5", *(uint64_t *)bytes, pattern_word(2, 1, 0), "and has the page");
 	pthread_join(waiter.thread, NULL);

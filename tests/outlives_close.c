@@ -5,44 +5,13 @@
 #include <unistd.h>
 
 #include "lib/grant.h"
+#include "lib/pass.h"
 
 #define N 3
 
 static struct grants *grants;
 static struct gate ready, go;
 static int sockets[2];
-
-static void send_fd(int socket, int fd)
-{
-	char space[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec byte = { "", 1 };
-	struct msghdr message = {
-		.msg_iov = &byte, .msg_iovlen = 1,
-		.msg_control = space, .msg_controllen = sizeof(space),
-	};
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-
-	rights->cmsg_level = SOL_SOCKET;
-	rights->cmsg_type = SCM_RIGHTS;
-	rights->cmsg_len = CMSG_LEN(sizeof(int));
-	*(int *)CMSG_DATA(rights) = fd;
-	if (sendmsg(socket, &message, 0) != 1)
-		_exit(90);
-}
-
-static int receive_fd(int socket)
-{
-	char space[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec to = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &to, .msg_iovlen = 1,
-		.msg_control = space, .msg_controllen = sizeof(space),
-	};
-
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&message))
-		return -1;
-	return *(int *)CMSG_DATA(CMSG_FIRSTHDR(&message));
-}
 
 static void close_first(void)
 {
@@ -128,7 +97,7 @@ static void passed(void)
 		fd = dev_open();
 		dev_map(fd, grants->refs, N, &index);
 		*shared = index;
-		send_fd(sockets[0], fd);
+		pass_fd(sockets[0], fd);
 	}
 	check("V7", gate_wait(&ready), "another process gets the descriptor by a socket, and maps");
 	check_errno("V7", dev_unmap(fd, index, N), EBUSY, "that keeps the range here busy");
@@ -141,7 +110,7 @@ static void passed(void)
 	/* A descriptor in flight, which nobody ever receives. */
 	fd = dev_open();
 	dev_map(fd, grants->refs, N, &index);
-	send_fd(sockets[0], fd);
+	pass_fd(sockets[0], fd);
 	close(fd);
 	close(sockets[0]);
 	close(sockets[1]);

@@ -263,6 +263,25 @@ int t_wait(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+bool t_becomes_asleep(const pid_t *thread)
+{
+	long long until = t_now_ms() + T_PATIENCE_MS;
+	char path[64], text[256];
+
+	while (t_now_ms() < until) {
+		pid_t number = __atomic_load_n(thread, __ATOMIC_ACQUIRE);
+		const char *state;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", number);
+		if (!number || !t_read_file(path, text, sizeof(text)))
+			continue;
+		state = strrchr(text, ')');
+		if (state && state[2] == 'S')
+			return true;
+	}
+	return false;
+}
+
 void gate_make(struct gate *gate)
 {
 	int ends[2];

@@ -82,7 +82,11 @@ int t_byte(const volatile void *byte);
  */
 pid_t t_child(int (*run)(void *argument), void *argument);
 int t_wait(pid_t pid);
-/* Is it stopped in a wait, or gone? For "is it still running" use kill(pid, 0). */
+/*
+ * Waits until a thread of this process is asleep in the kernel. It tells its number there itself;
+ * until then that is 0.
+ */
+bool t_becomes_asleep(const pid_t *thread);
 
 /* A thing one process can wait for and another can do. Survives fork, not exec. */
 struct gate {
