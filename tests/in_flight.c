@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Pages that the kernel still uses after munmap: nothing waits for them, and none is lost. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/grant.h"
+#include "lib/socket.h"
 
 #define N 4
 #define OTHERS 16
@@ -233,55 +230,13 @@ static void among_others(void)
 	check_eq("A2", grants_free(others), 0, "and they are free");
 }
 
-static void loopback_up(void)
-{
-	struct ifreq request = { .ifr_name = "lo" };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	ioctl(fd, SIOCGIFFLAGS, &request);
-	request.ifr_flags |= IFF_UP;
-	ioctl(fd, SIOCSIFFLAGS, &request);
-	close(fd);
-}
-
-/*
- * What one processor reads and another sent the network gives back on the latter, when that
- * receives again, which may be never (skb_attempt_defer_free()). Not here.
- */
-static void free_at_once(void)
-{
-	if (!t_write_file("/proc/sys/net/core/skb_defer_max", "0") && errno != ENOENT)
-		t_bail("skb_defer_max: %m");
-}
-
-/* Two ends of a TCP connection of this machine with itself. */
-static bool connection(int ends[2])
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t length = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	loopback_up();
-	free_at_once();
-	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (listener < 0 || bind(listener, (void *)&address, sizeof(address)) ||
-	    listen(listener, 1) || getsockname(listener, (void *)&address, &length) ||
-	    connect(ends[0], (void *)&address, sizeof(address)))
-		return false;
-	ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	close(listener);
-	return ends[1] >= 0;
-}
-
 static void by_splice(void)
 {
 	int fd = dev_open(), in, out, ends[2];
 	uint64_t index;
 	char *mapping;
 
-	if (!connection(ends)) {
+	if (!socket_connection(ends)) {
 		t_skip("V8", "no TCP here", "pages on their way through a socket");
 		close(fd);
 		return;
@@ -314,7 +269,7 @@ static void by_zero_copy(void)
 	uint64_t index;
 	char *mapping;
 
-	if (!connection(ends) || setsockopt(ends[0], SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one))) {
+	if (!socket_connection(ends) || setsockopt(ends[0], SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one))) {
 		t_skip("V8", "no SO_ZEROCOPY here", "zero-copy send from a mapping");
 		close(fd);
 		return;

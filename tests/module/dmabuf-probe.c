@@ -10,9 +10,12 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/hmm.h>
 #include <linux/iosys-map.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -274,6 +277,67 @@ static long entry(struct probe_entry *op)
 	return 0;
 }
 
+#ifdef CONFIG_HMM_MIRROR
+static DEFINE_SPINLOCK(hmm_lock);
+
+static bool hmm_invalidate(struct mmu_interval_notifier *notifier,
+			   const struct mmu_notifier_range *range, unsigned long seq)
+{
+	spin_lock(&hmm_lock);
+	mmu_interval_set_seq(notifier, seq);
+	spin_unlock(&hmm_lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops hmm_ops = {
+	.invalidate = hmm_invalidate,
+};
+
+static long look_by_hmm(struct probe_hmm *op)
+{
+	unsigned long start = op->address & PAGE_MASK, frame = 0;
+	struct mmu_interval_notifier notifier = {};
+	struct hmm_range range = {
+		.notifier = &notifier, .start = start, .end = start + PAGE_SIZE,
+		.hmm_pfns = &frame, .default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	bool done = false;
+	int err;
+
+	err = mmu_interval_notifier_insert(&notifier, current->mm, start, PAGE_SIZE, &hmm_ops);
+	if (err)
+		return err;
+	while (!done) {
+		range.notifier_seq = mmu_interval_read_begin(&notifier);
+		mmap_read_lock(current->mm);
+		err = hmm_range_fault(&range);
+		mmap_read_unlock(current->mm);
+		if (err == -EBUSY)
+			continue;
+		if (err)
+			break;
+		spin_lock(&hmm_lock);
+		done = !mmu_interval_read_retry(&notifier, range.notifier_seq);
+		if (done) {
+			struct page *page = hmm_pfn_to_page(frame);
+			const u8 *bytes = kmap_local_page(page);
+
+			op->frame = page_to_pfn(page);
+			op->byte = bytes[offset_in_page(op->address)];
+			kunmap_local(bytes);
+		}
+		spin_unlock(&hmm_lock);
+	}
+	mmu_interval_notifier_remove(&notifier);
+	return err;
+}
+#else
+static long look_by_hmm(struct probe_hmm *op)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 /* A buffer of the module's own. */
 struct own {
 	struct page *pages;
@@ -414,6 +478,7 @@ static long probe_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		struct probe_hold hold;
 		struct probe_entry entry;
 		struct probe_export export;
+		struct probe_hmm hmm;
 	} op;
 	long err;
 
@@ -437,6 +502,9 @@ static long probe_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case PROBE_EXPORT:
 		err = export(&op.export);
+		break;
+	case PROBE_HMM:
+		err = look_by_hmm(&op.hmm);
 		break;
 	case PROBE_EXPORTS:
 		return atomic_read(&owned);

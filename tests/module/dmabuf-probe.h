@@ -81,4 +81,18 @@ struct probe_export {
 /* Buffers of PROBE_EXPORT that are not released yet. */
 #define PROBE_EXPORTS	_IO('p', 6)
 
+/*
+ * Looks up the caller's page at @address as a driver does that shares a process's memory with a
+ * device (hmm_range_fault()), for writing. @byte is what is in the page that it is told of, at the
+ * offset of @address.
+ */
+struct probe_hmm {
+	__u64 address;
+	__u64 frame;
+	__u8 byte;
+	__u8 reserved[7];
+};
+
+#define PROBE_HMM	_IOWR('p', 8, struct probe_hmm)
+
 #endif
