@@ -23,6 +23,8 @@
  *   drop TAKEN
  *   held DOMID                in dom0: its grants that Xen says are mapped, REF:MAPPINGS
  *   mapped                    in dom0: those of every domain, as lines dDOMID REF MAPPINGS
+ *   suspend GUEST HOW         in dom0: a checkpoint, or restore or migrate; the answer is that of
+ *                             "held 0" while the guest was suspended, or "failed WHAT"
  *   quit
  *
  * "error TEXT" is the answer of one that cannot be done. Only one test at a time.
@@ -39,6 +41,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/guest.h"
 #include "lib/lot.h"
 #include "lib/oracle.h"
 #include "lib/store.h"
@@ -223,6 +226,22 @@ static char *answer_taken(const char *verb, unsigned int id, unsigned int seed)
 	return text("0");
 }
 
+/* suspend GUEST HOW */
+static char *suspend(const char *arguments)
+{
+	char guest[32], name[32], *held = NULL;
+	unsigned int how = CHECKPOINT;
+
+	if (sscanf(arguments, "%31s %31s", guest, name) != 2)
+		return text("error suspend what?");
+	while (how < MIGRATE && strcmp(name, suspend_names[how]))
+		how++;
+	if (guest_suspend(guest, how, 0, &held))
+		return held ? held : text(" ");
+	free(held);
+	return text("failed %s", name);
+}
+
 /* Waits for a question, and does what "arm" asked for when its event comes. */
 static void wait_for_work(void)
 {
@@ -269,6 +288,8 @@ static char *answer(const char *question)
 		return make(args[0], args[1], args[2]);
 	if (!strcmp(verb, "offer"))
 		return offer(args[0]);
+	if (!strcmp(verb, "suspend"))
+		return suspend(question + strlen("suspend"));
 	if (!strcmp(verb, "take"))
 		return take(question + strlen("take"));
 	if (!strcmp(verb, "takefill") || !strcmp(verb, "takebad") || !strcmp(verb, "drop"))

@@ -4,6 +4,7 @@
 #include "grant.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,9 @@ static void put_question(unsigned int slot, const char *text)
 		t_bail("cannot write %s: %s", peers[slot].question, strerror(errno));
 }
 
-static char *await_answer(unsigned int slot)
+static char *await_answer(unsigned int slot, int ms)
 {
-	long long until = t_now_ms() + 2 * T_PATIENCE_MS;
+	long long until = t_now_ms() + ms;
 	char found[STORE_TAG] = "", *answer;
 
 	for (;;) {
@@ -97,7 +98,7 @@ static unsigned int greet(unsigned int domid)
 	snprintf(peers[slot].answer, sizeof(peers[slot].answer), "%s/peer-%u/answer", meet, domid);
 	store_watch(peers[slot].answer);
 	put_question(slot, "hello");
-	free(await_answer(slot));
+	free(await_answer(slot, 2 * T_PATIENCE_MS));
 	return slot;
 }
 
@@ -115,7 +116,8 @@ static char *ask(unsigned int domid, const char *fmt, ...)
 		t_bail("no memory");
 	va_end(args);
 	put_question(slot, question);
-	answer = await_answer(slot);
+	/* What takes its time is ended by who waits for the whole test. */
+	answer = await_answer(slot, strncmp(question, "suspend", 7) ? 2 * T_PATIENCE_MS : INT_MAX);
 	if (!strncmp(answer, "error ", 6))
 		t_bail("the peer in domain %u, asked to %s: %s", domid, question, answer + 6);
 	free(question);
@@ -254,6 +256,31 @@ unsigned int xen_holds_refs(const struct ioctl_gntdev_grant_ref *refs, unsigned 
 unsigned int xen_holds(struct grants *grants)
 {
 	return xen_holds_refs(grants->refs, grants->n);
+}
+
+static char *held_then;
+
+bool domain_suspend(enum suspend how)
+{
+	char *domid;
+
+	free(held_then);
+	held_then = ask(0, "suspend %s %s", getenv("VM_NAME"), suspend_names[how]);
+	domid = store_read("domid");
+	if (!domid)
+		t_bail("a domain without a number");
+	setenv("VM_DOMID", domid, 1);
+	free(domid);
+	if (strncmp(held_then, "failed", 6))
+		return true;
+	t_note("%s", held_then);
+	*held_then = '\0';
+	return false;
+}
+
+unsigned int xen_held(struct grants *grants)
+{
+	return count_held(held_then ? held_then : "", grants->refs, grants->n);
 }
 
 struct user *user_map(const struct ioctl_gntdev_grant_ref *refs, unsigned int n)

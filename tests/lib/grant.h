@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "dev.h"
+#include "guest.h"
 #include "lot.h"
 #include "t.h"
 #include "taken.h"
@@ -49,6 +50,14 @@ unsigned int grants_bad(struct grants *grants, unsigned int seed);
 unsigned int xen_holds(struct grants *grants);
 /* The same of any references, all of one domain. */
 unsigned int xen_holds_refs(const struct ioctl_gntdev_grant_ref *refs, unsigned int n);
+
+/*
+ * In a guest: has dom0 do that to this domain. False if dom0 could not. Unless it asks for a checkpoint,
+ * the process that calls this has no event channel open, and is no child of vm-exec's.
+ */
+bool domain_suspend(enum suspend how);
+/* xen_holds(), of dom0's pages, as it was while this domain was suspended last. */
+unsigned int xen_held(struct grants *grants);
 
 /*
  * The other way round: who grants in other tests maps pages of this domain, all the

@@ -40,6 +40,11 @@ void t_start(void)
 	t.pid = getpid();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, too_long);
+	t_more_time();
+}
+
+void t_more_time(void)
+{
 	alarm(t_rounds(WATCHDOG_S, 24 * WATCHDOG_S));
 }
 

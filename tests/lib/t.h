@@ -19,6 +19,8 @@
 #define T_PATIENCE_MS 60000
 
 void t_start(void);
+/* For what takes long: from now on it is as if the test had just begun. */
+void t_more_time(void);
 /* The plan; returns the exit status of the program. */
 int t_done(void);
 /* Ends the whole run: this test cannot say anything about the driver. */

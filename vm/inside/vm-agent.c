@@ -197,6 +197,17 @@ static void serve(long id)
 	exit(0);
 }
 
+/* What commands find in their environment: after a restore the domain is another one. */
+static void tell_domid(struct xs_handle *store)
+{
+	unsigned int length;
+	char *domid = xs_read(store, XBT_NULL, "domid", &length);
+
+	if (domid)
+		setenv("VM_DOMID", domid, 1);
+	free(domid);
+}
+
 /* Serves what is asked for and was not before; an event can come twice. */
 static void look_for_requests(struct xs_handle *store)
 {
@@ -204,6 +215,7 @@ static void look_for_requests(struct xs_handle *store)
 	unsigned int count;
 	char **requests = xs_directory(store, XBT_NULL, REQUESTS, &count);
 
+	tell_domid(store);
 	memset(asked, 0, sizeof(asked));
 	for (unsigned int i = 0; requests && i < count; i++) {
 		long id = atol(requests[i]);
