@@ -52,7 +52,8 @@ static void into_a_window(const char *what, void *pages)
 	window = mmap(NULL, N * PAGE, PROT_READ, MAP_SHARED, ends[1], 0);
 	check("V11", window != MAP_FAILED, "%s: mmap of a socket", what);
 	ask.address = (uintptr_t)window;
-	check_eq("V8", vmsplice(pipe_ends[1], &vector, 1, 0), N * PAGE, "%s: vmsplice", what);
+	if (!check_eq("V8", vmsplice(pipe_ends[1], &vector, 1, 0), N * PAGE, "%s: vmsplice", what))
+		goto out;
 	check_eq("V8", splice(pipe_ends[0], NULL, ends[0], NULL, N * PAGE, 0), N * PAGE,
 		 "%s: splice into a socket", what);
 	err = errno_of(getsockopt(ends[1], IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &ask, &size));
@@ -63,6 +64,7 @@ static void into_a_window(const char *what, void *pages)
 		check_eq("V11", t_byte(window + i * PAGE), -SIGBUS, "%s: page %d is not there", what, i);
 	check("V11", receive(ends[1], err ? 0 : ask.length), "%s: it is read instead", what);
 	check_eq("V11", mapping_bad(bytes, N, 1), 0, "%s: all of it", what);
+out:
 	munmap(window, N * PAGE);
 	close(ends[0]);
 	close(ends[1]);
