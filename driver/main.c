@@ -272,13 +272,14 @@ static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
 	struct gntdev_instance *instance = file->private_data;
 	const struct gntdev_tally_domain *domain;
 	unsigned int exports = 0, imports = 0;
-	unsigned int limit, references;
+	unsigned int limit, references, exported;
 	struct gntdev_tally tally;
 	struct list_head *link;
 
 	mutex_lock(&instance->lock);
 	limit = instance->table.limit;
 	references = instance->table.held;
+	exported = instance->table.reserved;
 	gntdev_range_tally(instance, &tally);
 	list_for_each(link, &instance->exports)
 		exports++;
@@ -289,7 +290,8 @@ static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
 	seq_printf(seq, "limit:\t%u\nreferences:\t%u\nranges:\t%u\n", limit, references,
 		   tally.ranges);
 	seq_printf(seq, "mapped:\t%u\nnotifications:\t%u\n", tally.mapped, tally.notifications);
-	seq_printf(seq, "exports:\t%u\nimports:\t%u\n", exports, imports);
+	seq_printf(seq, "exports:\t%u\nimports:\t%u\nexported:\t%u\n", exports, imports,
+		   exported);
 	for (domain = tally.domains; domain < tally.domains + tally.count; domain++)
 		seq_printf(seq, "domain:\t%u\t%u\t%u\n", domain->domid, domain->references,
 			   domain->mapped);
