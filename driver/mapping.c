@@ -524,7 +524,10 @@ void gntdev_mapping_suspend(struct gntdev_mapping *mapping)
 	grant_handle_t *handles = gntdev_mapping_handles(mapping);
 	unsigned int i;
 
+	/* Pages may just be let go of. */
+	spin_lock(&mapping->lock);
 	mapping->weak = true;
+	spin_unlock(&mapping->lock);
 	for (i = 0; gntdev_is_pv() && i < mapping->count; i++)
 		if (mapping->pages[i] && gntdev_is_mapped(handles[i]) && !is_idle(mapping, i))
 			gntdev_grants_stand_in(mapping->pages + i, handles + i, 1);
