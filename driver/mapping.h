@@ -31,8 +31,8 @@ struct gntdev_unmapped {
  * struct gntdev_pv_view - one place in one address space where a range is mapped (vma_pv.c)
  * @notifier: calls back before entries of the view change
  * @range:    the range, of which the view is a user
- * @ptes:     machine address of each entry; a page table stays while the VMA does. Behind them
- *            Xen's handle for each, INVALID_GRANT_HANDLE while it is not mapped
+ * @ptes:     machine address of each entry, as long as it is mapped: nobody frees the page table
+ *            then. Behind them Xen's handle for each, INVALID_GRANT_HANDLE while it is not mapped
  * @vmas:     VMAs that refer to it: one, or two in the course of an mremap()
  * @first:    the first page of the range that it shows
  * @readonly: what the entries allow

@@ -135,9 +135,23 @@ static int find_pte(pte_t *pte, unsigned long address, void *context)
 	return 0;
 }
 
+/* Finds where the entries of some pages are, and makes what is missing of the page tables. */
+static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned int first,
+		     unsigned int count)
+{
+	struct pte_finder finder = { .view = view, .page = first };
+
+	return apply_to_page_range(mm, view_start(view) + ((unsigned long)first << PAGE_SHIFT),
+				   (unsigned long)count << PAGE_SHIFT, find_pte, &finder);
+}
+
 /*
  * Maps the entries of some pages of a view, those that are not mapped yet. The caller holds
- * mmap_lock, so the page tables that are found or made here stay.
+ * mmap_lock.
+ *
+ * That does not keep a page table that has no entry: since Linux 6.14 madvise() frees it, with the
+ * lock of the VMA only. But it calls the notifier before. So the entries are looked for again whenever
+ * that may have been.
  *
  * The hypercalls wait until apply_to_page_range() is through: in its callback the kernel may be
  * collecting page-table changes, and Xen must see the tables as they are.
@@ -145,23 +159,21 @@ static int find_pte(pte_t *pte, unsigned long address, void *context)
 static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned int first,
 			 unsigned int count)
 {
-	struct pte_finder finder = { .view = view, .page = first };
 	struct gntdev_mapping *mapping = view_mapping(view);
 	unsigned long seq;
-	int err;
+	int err = 0;
 
 	/* mmap_assert_locked() is not for modules, where CONFIG_DEBUG_VM is set. */
 	lockdep_assert_held(&mm->mmap_lock);
-	err = apply_to_page_range(mm, view_start(view) + ((unsigned long)first << PAGE_SHIFT),
-				  (unsigned long)count << PAGE_SHIFT, find_pte, &finder);
-	if (err)
-		return err;
 
 	while (count && !err) {
 		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
 
 		/* No entry may come while the core kernel believes that none is there. */
 		seq = mmu_interval_read_begin(&view->notifier);
+		err = find_ptes(view, mm, first, n);
+		if (err)
+			break;
 		spin_lock(&mapping->lock);
 		if (READ_ONCE(gntdev_mapping_suspended)) {
 			err = -ERESTARTNOINTR;
