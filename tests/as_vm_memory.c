@@ -151,7 +151,7 @@ static void in_advance(void)
 int main(void)
 {
 	t_start();
-	rounds = t_rounds(240, 4000);
+	rounds = t_rounds(160, 4000);
 	fd = dev_open();
 	grants = grants_make(N);
 	in_advance();

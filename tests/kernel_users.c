@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Whoever in the kernel comes to a page or an entry of a mapping (doc/kernel-users.md): what Debian's
- * kernels have and no other test has. Afterwards the pages are there, or give SIGBUS; the kernel lives.
+ * Whoever in the kernel comes to a page or an entry of a mapping (doc/kernel-users.md), as far as
+ * Debian's kernels have it and no other test has. Afterwards the pages are there.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -42,7 +42,9 @@ struct scan {
 	__u64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
 	__u64 inverted, mask, any_of, returned;
 };
+
 struct scan_region { __u64 start, end, categories; };
+
 #define SCAN_IOCTL _IOWR('f', 16, struct scan)
 #define SCAN_WRITE_PROTECT 1
 #define SCAN_PRESENT (1 << 3)
@@ -72,7 +74,8 @@ static void policies(void)
 	int to = 0, status = 77;
 	void *page = mapping;
 
-	syscall(SYS_mbind, mapping, N * PAGE, MPOL_BIND, &nodes, 2UL, MPOL_MF_MOVE | MPOL_MF_MOVE_ALL);
+	syscall(SYS_mbind, mapping, N * PAGE, MPOL_BIND, &nodes, 2UL,
+		MPOL_MF_MOVE | MPOL_MF_MOVE_ALL);
 	syscall(SYS_mbind, mapping, N * PAGE, MPOL_DEFAULT, NULL, 0UL, 0);
 	syscall(SYS_migrate_pages, 0, 2UL, &nodes, &nodes);
 	syscall(SYS_move_pages, 0, 1UL, &page, &to, &status, MPOL_MF_MOVE_ALL);
@@ -109,15 +112,15 @@ static int failing(void *advice)
 }
 
 /*
- * A failed page of ordinary memory is taken out for ever, whoever uses it: that is done only where these
- * pages are none. In a PV domain they are the end of the domain's memory, or of a device's zone.
+ * A failed page of ordinary memory is taken out for ever, whoever uses it: that is done only where
+ * these pages are none. In a PV domain they may be the end of the domain's memory.
  */
 static void memory_fails(void)
 {
 	int soft = 101, hard = 100, found = t_wait(t_child(failing, &soft));
 
-	check("A1", found == EIO || found == EBUSY || found == EOPNOTSUPP, "MADV_SOFT_OFFLINE fails (%d)",
-	      found);
+	check("A1", found == EIO || found == EBUSY || found == EOPNOTSUPP,
+	      "MADV_SOFT_OFFLINE fails (%d)", found);
 	intact("MADV_SOFT_OFFLINE");
 	if (t_pv() || !t_unpopulated()) {
 		t_skip("A1", "root would lose a page", "MADV_HWPOISON");
@@ -229,7 +232,8 @@ static void watched(void)
 
 static void faults_are_told(void)
 {
-	static const __u64 features[] = { 0, UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFD_FEATURE_WP_ASYNC };
+	static const __u64 features[] = { 0, UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+					  UFFD_FEATURE_WP_ASYNC };
 	static const __u64 modes[] = { UFFDIO_REGISTER_MODE_MISSING, UFFDIO_REGISTER_MODE_WP,
 				       UFFDIO_REGISTER_MODE_WP };
 
@@ -270,7 +274,8 @@ static void scanned(void)
 		return;
 	}
 	check_eq("A1", found, 1, "PAGEMAP_SCAN finds one region");
-	check_eq("A1", found == 1 ? regions[0].end - regions[0].start : 0, N * PAGE, "all pages of it");
+	check_eq("A1", found == 1 ? regions[0].end - regions[0].start : 0, N * PAGE,
+		 "all pages of it");
 	scan.flags = SCAN_WRITE_PROTECT;
 	found = ioctl(fd, SCAN_IOCTL, &scan);
 	t_note("PAGEMAP_SCAN that write-protects: %d, errno %d", found, errno);
@@ -278,7 +283,7 @@ static void scanned(void)
 	intact("PAGEMAP_SCAN");
 }
 
-/* A driver that shares the process's memory with its device: not frame 0, nor any but the page's. */
+/* A driver that shares the process's memory with its device: no frame but the page's own. */
 static void by_hmm(void)
 {
 	struct probe_hmm look = { .address = (uintptr_t)mapping + PAGE };
@@ -291,7 +296,8 @@ static void by_hmm(void)
 		return;
 	}
 	if (t_pv()) {
-		check_eq("V10", err, EFAULT, "hmm_range_fault() has no page (frame %llu)", look.frame);
+		check_eq("V10", err, EFAULT, "hmm_range_fault() has no page (frame %llu)",
+			 look.frame);
 	} else {
 		check_eq("V8", err, 0, "hmm_range_fault() has a page");
 		check_eq("V8", look.byte, (uint8_t)pattern_word(1, 1, 0), "the right one");
@@ -345,8 +351,8 @@ static void meet(const char *what, char *sleep, int sleep_op, char *wake, int wa
 		/* FUTEX_CMP_REQUEUE to the same place counts who waits there, and wakes nobody. */
 		t_eventually(syscall(SYS_futex, sleep, FUTEX_CMP_REQUEUE, 0, 1UL, sleep, 0) == 1);
 		check_eq("A4", futex(wake, wake_op, 1, NULL), 0, "%s: nobody is woken", what);
-		check_eq("A4", futex(sleep, sleep_op == FUTEX_WAIT ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1,
-				     NULL), 1, "%s: who waits there can be", what);
+		check_eq("A4", futex(sleep, FUTEX_WAKE, 1, NULL), 1, "%s: who waits there can be",
+			 what);
 	}
 	pthread_join(thread, NULL);
 	check_eq("A4", sleeper.err, 0, "%s: and wakes up", what);
@@ -386,7 +392,8 @@ static void locks(void)
 	pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(mutex, &kind);
-	check_eq("A1", t_wait(t_child(dies_with_lock, NULL)), 0, "a process dies that has a robust mutex");
+	check_eq("A1", t_wait(t_child(dies_with_lock, NULL)), 0,
+		 "a process dies that has a robust mutex");
 	mutex = (void *)(mapping + 512);
 	err = pthread_mutex_trylock(mutex);
 	check("A1", err == EOWNERDEAD, "the next one is told (%d)", err);
@@ -419,8 +426,9 @@ static void pipes(void)
 {
 	const unsigned int flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 	struct iovec pages = { mapping, N * PAGE };
-	int from[2], to[2], file = open("kernel_users.tmp", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int from[2], to[2], file;
 
+	file = open("kernel_users.tmp", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (pipe2(from, O_CLOEXEC) || pipe2(to, O_CLOEXEC))
 		t_bail("pipe: %m");
 	check_eq("V8", vmsplice(from[1], &pages, 1, SPLICE_F_GIFT), N * PAGE, "vmsplice as a gift");
@@ -475,14 +483,15 @@ static int file_has(const char *path, uint64_t word)
 	return has;
 }
 
-static void core(void)
+static void dumped(void)
 {
 	char before[256] = "core";
 
 	t_read_file("/proc/sys/kernel/core_pattern", before, sizeof(before));
 	t_write_file("/proc/sys/kernel/core_pattern", "kernel_users.core");
 	grants_fill(grants, 1);
-	check_eq("A1", t_wait(t_child(dumps_core, NULL)), -SIGABRT, "a process with a mapping dumps core");
+	check_eq("A1", t_wait(t_child(dumps_core, NULL)), -SIGABRT,
+		 "a process with a mapping dumps core");
 	if (granter_is_self())
 		t_skip("A1", "the granter's own view may be in it", "the pages are not in it");
 	else
@@ -516,7 +525,7 @@ static int waits(void *unused)
 	return 0;
 }
 
-static void ends(void)
+static void they_end(void)
 {
 	int found = t_wait(t_child(seals, NULL)), fd, pid;
 
@@ -567,12 +576,14 @@ static void odds(void)
 /* What reads a page's state by its number, which pagemap tells. */
 static void by_number(void)
 {
-	static const char * const files[] = { "/proc/kpageflags", "/proc/kpagecount", "/proc/kpagecgroup",
+	static const char * const files[] = { "/proc/kpageflags", "/proc/kpagecount",
+					      "/proc/kpagecgroup",
 					      "/sys/kernel/mm/page_idle/bitmap" };
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t entry = 0, word;
 
-	check_eq("A1", pread(fd, &entry, 8, (uintptr_t)mapping / PAGE * 8), 8, "/proc/self/pagemap");
+	check_eq("A1", pread(fd, &entry, 8, (uintptr_t)mapping / PAGE * 8), 8,
+		 "/proc/self/pagemap");
 	close(fd);
 	entry &= (1ULL << 55) - 1;
 	for (unsigned int i = 0; i < 4; i++) {
@@ -586,7 +597,8 @@ static void by_number(void)
 			t_note("%s: %m", files[i]);
 		word = 0;
 		if (pread(fd, &word, 8, bits ? entry / 64 * 8 : entry * 8) == 8)
-			t_note("%s: page %#llx: %#llx", files[i], (long long)entry, (long long)word);
+			t_note("%s: page %#llx: %#llx", files[i], (long long)entry,
+			       (long long)word);
 		close(fd);
 	}
 	intact("kpageflags, kpagecount and the like");
@@ -636,8 +648,8 @@ int main(void)
 	locks();
 	locked();
 	pipes();
-	core();
-	ends();
+	dumped();
+	they_end();
 	odds();
 	by_number();
 	memory_fails();
@@ -647,7 +659,8 @@ int main(void)
 	if (other_view != MAP_FAILED)
 		dev_munmap(other_view, N);
 	dev_munmap(stranger, 1);
-	check("A2", t_eventually(!xen_holds(grants) && !xen_holds(strangers)), "Xen holds nothing any more");
+	check("A2", t_eventually(!xen_holds(grants) && !xen_holds(strangers)),
+	      "Xen holds nothing any more");
 	dev_unmap(dev, where, N);
 	dev_unmap(dev, index, 1);
 	close(dev);

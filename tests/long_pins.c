@@ -40,8 +40,8 @@ static const int *refusals(void)
 	struct utsname name;
 	unsigned int major = 0, minor = 0;
 
-	uname(&name);
-	sscanf(name.release, "%u.%u", &major, &minor);
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		t_bail("which kernel is this?");
 	return major > 6 || (major == 6 && minor >= 6) ? now : before;
 }
 
@@ -68,7 +68,7 @@ static int rings_in(char *mapping, bool *worked)
 		return -1;
 	*sqe = (struct io_uring_sqe){ .opcode = IORING_OP_NOP, .user_data = 0x5151 };
 	((unsigned int *)(mapping + params.sq_off.array))[0] = 0;
-	*(volatile unsigned int *)(mapping + params.sq_off.tail) += 1;
+	__atomic_fetch_add((unsigned int *)(mapping + params.sq_off.tail), 1, __ATOMIC_RELEASE);
 	*worked = syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1 &&
 		  ((struct io_uring_cqe *)(mapping + params.cq_off.cqes))->user_data == 0x5151;
 	return fd;
@@ -93,7 +93,8 @@ static void rings(const char *what, char *mapping)
 	int fd;
 
 	if (!has_own_rings()) {
-		t_skip("V10", "this kernel has no IORING_SETUP_NO_MMAP", "%s: rings of io_uring", what);
+		t_skip("V10", "this kernel has no IORING_SETUP_NO_MMAP", "%s: rings of io_uring",
+		       what);
 		return;
 	}
 	if (t_pv()) {
@@ -153,7 +154,8 @@ static int send_packet(int fd, char *mapping)
 		mapping[PAGE + 12] = (char)0x88;	/* a packet type of nobody's */
 		mapping[PAGE + 13] = (char)0xb5;
 		descriptors[0] = (struct xdp_desc){ .addr = PAGE, .len = 64 };
-		*(volatile unsigned int *)(ring + offsets.tx.producer) += 1;
+		__atomic_fetch_add((unsigned int *)(ring + offsets.tx.producer), 1,
+				   __ATOMIC_RELEASE);
 		err = sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
 	}
 	munmap(ring, PAGE);
@@ -173,8 +175,8 @@ static void packets(const char *what, char *mapping)
 	}
 	err = errno_of(setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &memory, sizeof(memory)));
 	if (t_pv()) {
-		t_check_call("V10", "XDP_UMEM_REG", err, refusals(), "%s: memory of a packet socket",
-			     what);
+		t_check_call("V10", "XDP_UMEM_REG", err, refusals(),
+			     "%s: memory of a packet socket", what);
 	} else {
 		check_eq("V8", err, 0, "%s: memory of a packet socket", what);
 		check_ok("V8", send_packet(fd, mapping), "%s: and a packet out of it", what);
