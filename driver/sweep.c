@@ -83,13 +83,10 @@ static void end_round(struct work_struct *work)
 /**
  * gntdev_sweep_init() - make ready
  * @attempt: what is done with an object; without any lock, may sleep
- *
- * Return: 0.
  */
-int gntdev_sweep_init(gntdev_sweep_attempt *attempt)
+void gntdev_sweep_init(gntdev_sweep_attempt *attempt)
 {
 	attempt_one = attempt;
-	return 0;
 }
 
 /**

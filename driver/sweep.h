@@ -24,7 +24,7 @@ static inline void gntdev_sweep_prepare(struct gntdev_sweep *sweep)
 	sweep->asked = 0;
 }
 
-int gntdev_sweep_init(gntdev_sweep_attempt *attempt);
+void gntdev_sweep_init(gntdev_sweep_attempt *attempt);
 void gntdev_sweep_exit(void);
 bool gntdev_sweep_is_used(const struct gntdev_sweep *sweep);
 void gntdev_sweep_use(struct gntdev_sweep *sweep);

@@ -68,6 +68,8 @@ struct world {
 	struct {
 		int fd;		/* or -1 */
 		unsigned int held, limit;
+		/* Has exported: what counts then, and until when (L2), the kernel alone knows. */
+		bool exported;
 	} instances[INSTANCES];
 	struct range ranges[RANGES];
 	struct view views[VIEWS];
@@ -199,6 +201,7 @@ static bool do_open(struct world *world, const uint32_t *r)
 	world->instances[i].fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	world->instances[i].held = 0;
 	world->instances[i].limit = MOST_GRANTS;
+	world->instances[i].exported = false;
 	return call_differs(world, "open", world->instances[i].fd < 0, 0);
 }
 
@@ -495,7 +498,8 @@ static bool do_limit(struct world *world, const uint32_t *r)
 {
 	unsigned int i = r[0] % INSTANCES, limit = 1 + r[1] % 40;
 
-	if (world->instances[i].fd < 0 || world->instances[i].fd == world->shared)
+	if (world->instances[i].fd < 0 || world->instances[i].fd == world->shared ||
+	    world->instances[i].exported)
 		return false;
 	if (r[2] % 8 == 0)
 		return must("SET_MAX_GRANTS 0", dev_max(world->instances[i].fd, 0), EINVAL);
@@ -545,8 +549,10 @@ static bool do_export(struct world *world, const uint32_t *r)
 	unsigned int i = r[0] % INSTANCES, n = 1 + r[1] % PAGES;
 	struct buffer *buffer = &world->buffers[r[2] % BUFFERS];
 
-	if (world->instances[i].fd < 0 || buffer->fd >= 0)
+	if (world->instances[i].fd < 0 || buffer->fd >= 0 ||
+	    world->instances[i].limit != MOST_GRANTS)
 		return false;
+	world->instances[i].exported = true;
 	for (unsigned int k = 0; k < n; k++)
 		refs[k] = world->refs[(r[2] + k) % PAGES];
 	if (r[1] % 64 == 63) {
@@ -725,8 +731,10 @@ static void world_begin(struct world *world)
 {
 	memset(world->ranges, 0, sizeof(world->ranges));
 	memset(world->views, 0, sizeof(world->views));
-	for (unsigned int i = 0; i < INSTANCES; i++)
+	for (unsigned int i = 0; i < INSTANCES; i++) {
 		world->instances[i].fd = -1;
+		world->instances[i].exported = false;
+	}
 	for (unsigned int i = 0; i < BUFFERS; i++)
 		world->buffers[i].fd = -1;
 	if (world->shared >= 0)
