@@ -206,7 +206,8 @@ static void video(const char *what, char *mapping)
 	format.fmt.pix.height = 16;
 	ioctl(fd, VIDIOC_S_FMT, &format);
 	if (ioctl(fd, VIDIOC_REQBUFS, &request) || format.fmt.pix.sizeimage > N * PAGE) {
-		t_skip("V10", "no buffers of the user's, or too large ones", "%s: a video buffer", what);
+		t_skip("V10", "no buffers of the user's, or too large ones", "%s: a video buffer",
+		       what);
 		close(fd);
 		return;
 	}
@@ -310,7 +311,8 @@ int main(void)
 			       "rings in a dma-buf that uid %d was handed", NOBODY);
 		munmap(mapping, N * PAGE);
 		close(buffer);
-		check("V10", t_eventually(!xen_holds(grants)), "dma-buf: Xen holds nothing any more");
+		check("V10", t_eventually(!xen_holds(grants)),
+		      "dma-buf: Xen holds nothing any more");
 	}
 	close(fd);
 	check_eq("A2", grants_free(grants), 0, "the pages are free");

@@ -583,8 +583,8 @@ static void suspend(enum suspend how, unsigned int number)
 	name = text;
 	back = how == CHECKPOINT;
 	t_more_time();
+	process(); /* first: in translated mode a child has what its parent has mapped */
 	mapped();
-	process();
 	notified();
 	exported();
 	imported();
