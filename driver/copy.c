@@ -74,9 +74,10 @@ struct copy_batch {
 };
 
 /*
- * One batch rests on each CPU, so that calls need no allocation and share nothing. It is made by the
- * first call there, and is nobody's memory. While one call has it, which may stand in a page fault
- * for as long as its process likes, others get batches of their own, and are charged for them.
+ * One batch rests on each CPU, so that calls need no allocation and share nothing. It is made by
+ * the first call there, and is nobody's memory. While one call has it, which may stand in a page
+ * fault for as long as its process likes, others get batches of their own, and are charged for
+ * them.
  */
 static DEFINE_PER_CPU(struct copy_batch *, resting_batch);
 static DEFINE_PER_CPU(int, has_batch);
@@ -444,8 +445,8 @@ static void *low_half(const void *pointer)
 }
 
 /*
- * Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense; after an error
- * the batch has those in front of the first that could not be read or makes no sense.
+ * Reads segments into the batch. Returns 0, -EFAULT, or -EINVAL if one makes no sense; after an
+ * error the batch has those in front of the first that could not be read or makes no sense.
  */
 static int load(struct copy_batch *batch,
 		const struct ioctl_gntdev_grant_copy_segment __user *segments, unsigned int count,
@@ -525,8 +526,8 @@ static int copy_loaded(struct copy_batch *batch)
 }
 
 /*
- * Between two batches. Returns 0, or -EINTR if there is no point in going on: the process was killed,
- * or the domain restored, so that references are those of others.
+ * Between two batches. Returns 0, or -EINTR if there is no point in going on: the process was
+ * killed, or the domain restored, so that references are those of others.
  */
 static int give_way(void)
 {
@@ -539,8 +540,8 @@ static int give_way(void)
 }
 
 /*
- * Whether all segments make sense. If there are no more than BATCH, they are loaded then. @good is set
- * to how many, from the first one on, were read and do.
+ * Whether all segments make sense. If there are no more than BATCH, they are loaded then. @good is
+ * set to how many, from the first one on, were read and do.
  */
 static int check_all(struct copy_batch *batch,
 		     const struct ioctl_gntdev_grant_copy_segment __user *segments, u32 count,

@@ -319,6 +319,7 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 	gntdev_table_unreserve(&instance->table, export->count);
 	mutex_unlock(&instance->lock);
 	trace_gntdev_export_released(export->fd, 0);
+	/* Whoever sees it set finds nothing mapped any more. */
 	smp_store_release(&export->released, true);
 	wake_up_all(&export->waiting);
 	kref_put(&export->ref, export_free);
@@ -558,6 +559,12 @@ static struct gntdev_export *find_export(struct gntdev_instance *instance, int f
 	return found;
 }
 
+static bool is_released(struct gntdev_export *export)
+{
+	/* Pairs with export_unmapped(). */
+	return smp_load_acquire(&export->released);
+}
+
 /**
  * gntdev_export_wait_released() - DMABUF_EXP_WAIT_RELEASED
  * @instance: where the buffer was exported
@@ -578,10 +585,9 @@ long gntdev_export_wait_released(struct gntdev_instance *instance,
 	if (!export)
 		return -ENOENT;
 	if (!op.wait_to_ms)
-		left = smp_load_acquire(&export->released);
+		left = is_released(export);
 	else
-		left = wait_event_freezable_timeout(export->waiting,
-						    smp_load_acquire(&export->released),
+		left = wait_event_freezable_timeout(export->waiting, is_released(export),
 						    msecs_to_jiffies(op.wait_to_ms));
 	kref_put(&export->ref, export_free);
 	if (left < 0)
@@ -590,7 +596,8 @@ long gntdev_export_wait_released(struct gntdev_instance *instance,
 }
 
 /**
- * gntdev_export_zap_all() - take the entries of all processes that have an instance's exports mapped
+ * gntdev_export_zap_all() - take the entries of all processes that have an instance's exports
+ * mapped
  * @instance: the instance, whose lock the caller holds
  */
 void gntdev_export_zap_all(struct gntdev_instance *instance)

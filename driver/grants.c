@@ -699,7 +699,9 @@ static struct page *stand_in_of(struct page *page)
 void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsigned int count) {}
 
 void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
-				  unsigned int count) {}
+				  unsigned int count)
+{
+}
 
 static void free_replaced(struct page *page, struct page *instead) {}
 #endif
@@ -718,8 +720,11 @@ struct again {
 static struct ioctl_gntdev_grant_ref last_ref(const struct page *page)
 {
 	const struct xen_page_foreign *foreign = (const void *)&page->private;
+	struct ioctl_gntdev_grant_ref ref;
 
-	return (struct ioctl_gntdev_grant_ref){ .domid = foreign->domid, .ref = foreign->gref };
+	ref.domid = foreign->domid;
+	ref.ref = foreign->gref;
+	return ref;
 }
 
 /* Maps what was gathered. Those that are refused have an invalid handle. */

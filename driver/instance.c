@@ -91,7 +91,8 @@ void gntdev_instance_for_each(void (*call)(struct gntdev_instance *instance))
 }
 
 /**
- * gntdev_instance_zap() - take the entries of all processes that have something of the device mapped
+ * gntdev_instance_zap() - take the entries of all processes that have something of the device
+ * mapped
  * @instance: one of the instances, under gntdev_instance_for_each()
  *
  * Instances of one device node have one address space, so that the first of them does it for all.

@@ -26,7 +26,7 @@
 static struct kmem_cache *mapping_cache;
 static struct gntdev_retry_queue busy_mappings;
 static gntdev_retry_attempt retry_unmap;
-static gntdev_sweep_attempt let_go_of_unused;
+static bool let_go_of_unused(struct gntdev_sweep *sweep);
 
 bool gntdev_mapping_suspended;
 static DECLARE_WAIT_QUEUE_HEAD(resumed);
@@ -239,7 +239,12 @@ void gntdev_mapping_keep(struct gntdev_mapping *mapping)
 	spin_unlock(&mapping->lock);
 }
 
-/* Can pages be let go of that the first view shows? Not if another one may miss an entry of theirs. */
+static bool is_idle(const struct gntdev_mapping *mapping, unsigned int page)
+{
+	return page_count(mapping->pages[page]) == 1;
+}
+
+/* Can pages be let go of that the first view shows? Not if another view may lack an entry. */
 static bool may_let_go(const struct gntdev_mapping *mapping)
 {
 	return mapping->first_view && mapping->views == 1 && !mapping->view.leaving &&
@@ -260,10 +265,10 @@ static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned 
 	bool others = false;
 
 	for (i = first; i < end; ) {
-		for (start = i; i < end && gntdev_is_mapped(handles[i]) &&
-				gntdev_is_mapped(entries[i]) &&
-				page_count(mapping->pages[i]) == 1; i++)
-			;
+		start = i;
+		while (i < end && gntdev_is_mapped(handles[i]) && gntdev_is_mapped(entries[i]) &&
+		       is_idle(mapping, i))
+			i++;
 		if (i > start)
 			gntdev_grants_let_go(mapping->pages + start, handles + start, i - start);
 		else
@@ -382,11 +387,6 @@ void gntdev_mapping_free(struct gntdev_mapping *mapping)
 {
 	free_pages_not_kept(mapping, mapping->pages, mapping->count);
 	free_memory(mapping);
-}
-
-static bool is_idle(struct gntdev_mapping *mapping, unsigned int page)
-{
-	return page_count(mapping->pages[page]) == 1;
 }
 
 /* Unmaps some pages, which nobody uses, and gives them back. */

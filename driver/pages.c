@@ -6,10 +6,11 @@
  * While a page is ours it has marks by which the core kernel sees that it must not be inserted into
  * a VMA that is not ours, as TCP_ZEROCOPY_RECEIVE does with the page of a fragment that a process
  * spliced into a socket. Everywhere page->mapping is set, which TCP asks for; and with it the index
- * in there, one for each page, by which the core kernel knows one shared futex from another. In a PV
- * domain, where an ordinary entry for the page is refused by Xen or, for a page of the domain's own,
- * is an entry too many, the page also has a type, for which vm_insert_page() and its kin refuse it.
- * (A type takes the place of the count of entries, which is not used there: the entries are special.)
+ * in there, one for each page, by which the core kernel knows one shared futex from another. In a
+ * PV domain, where an ordinary entry for the page is refused by Xen or, for a page of the domain's
+ * own, is an entry too many, the page also has a type, for which vm_insert_page() and its kin
+ * refuse it. (A type takes the place of the count of entries, which is not used there: the entries
+ * are special.)
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -41,9 +42,9 @@ struct address_space *gntdev_pages_mapping;
 
 /*
  * The address space of the kernel's anonymous inode: it has no pages of its own, never writes any
- * back, and lets them be marked dirty, as pages without an address space can be. A file of it is the
- * way to the inode, which is always there. (The file goes later than this module may: nothing of it
- * is ours.)
+ * back, and lets them be marked dirty, as pages without an address space can be. A file of it is
+ * the way to the inode, which is always there. (The file goes later than this module may: nothing
+ * of it is ours.)
  */
 static int init_marks(void)
 {

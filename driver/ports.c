@@ -5,9 +5,9 @@
  * A port is kept open as long as a notification names it. The event channel driver counts its users
  * in a short, so an instance takes one reference to a port and counts the rest itself.
  *
- * When a domain was restored the ports from before are no more, and their numbers may be others'. So
- * they are dropped without being notified or closed. What the kernel still has of such a port is an
- * interrupt that leads nowhere, and our reference to it, which can no longer be given back by
+ * When a domain was restored the ports from before are no more, and their numbers may be others'.
+ * So they are dropped without being notified or closed. What the kernel still has of such a port is
+ * an interrupt that leads nowhere, and our reference to it, which can no longer be given back by
  * evtchn_put(). It can by unbind_from_irqhandler(), if we are the last that has it.
  */
 
@@ -129,7 +129,8 @@ static noinline bool other_put(struct gntdev_ports *ports, u32 port)
 	unsigned long users = other_users(entry);
 
 	if (users > 1)
-		xa_store(&ports->others, port, other_entry(other_irq(entry), users - 1), GFP_KERNEL);
+		xa_store(&ports->others, port, other_entry(other_irq(entry), users - 1),
+			 GFP_KERNEL);
 	else
 		xa_erase(&ports->others, port);
 	return users <= 1;

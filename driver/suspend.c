@@ -8,7 +8,8 @@
  * we have one for that. What it calls afterwards tells what goes on:
  *
  * - thaw: the same domain, as after a checkpoint, or if nothing came of it. All is mapped again.
- * - restore: another domain, or this one on another host. What the references named is no more: they
+ * - restore: another domain, or this one on another host. What the references named is no more:
+ * they
  *   are numbers that other domains gave to another one. All mappings have ended; who accesses one
  *   gets SIGBUS, and nothing is asked of Xen for them any more. Event channel ports are not those
  *   of before, either (ports.c).

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What was made for somebody who asked is given back when nobody has asked for a while: the kernel's
- * own mappings of pages of a PV domain (mapping.c).
+ * What was made for somebody who asked is given back when nobody has asked for a while: the
+ * kernel's own mappings of pages of a PV domain (mapping.c).
  *
- * Time goes by in rounds. Who uses an object does so where RCU's grace periods wait for it (under the
- * lock of a page table), and notes the round. When a round is over, and a grace period after that,
- * an object that was not used in the new round is one that nobody is about to take hold of.
+ * Time goes by in rounds. Who uses an object does so where RCU's grace periods wait for it (under
+ * the lock of a page table), and notes the round. When a round is over, and a grace period after
+ * that, an object that was not used in the new round is one that nobody is about to take hold of.
  */
 
 #include <linux/jiffies.h>
@@ -20,7 +20,7 @@
 /* How long an object is left alone after it was used, at least. */
 #define ROUND	(2 * HZ)
 
-static gntdev_sweep_attempt *attempt_one;
+static bool (*attempt_one)(struct gntdev_sweep *sweep);
 static LIST_HEAD(waiting);
 static LIST_HEAD(due);
 /* The object that is being looked at. */
@@ -82,9 +82,10 @@ static void end_round(struct work_struct *work)
 
 /**
  * gntdev_sweep_init() - make ready
- * @attempt: what is done with an object; without any lock, may sleep
+ * @attempt: looks at an object that nobody has used for a while, and returns whether to look again
+ *           later; called without any lock, may sleep
  */
-void gntdev_sweep_init(gntdev_sweep_attempt *attempt)
+void gntdev_sweep_init(bool (*attempt)(struct gntdev_sweep *sweep))
 {
 	attempt_one = attempt;
 }

@@ -15,16 +15,13 @@ struct gntdev_sweep {
 	unsigned int asked;
 };
 
-/* Looks at an object that nobody has used for a while. Returns whether to look again later. */
-typedef bool gntdev_sweep_attempt(struct gntdev_sweep *sweep);
-
 static inline void gntdev_sweep_prepare(struct gntdev_sweep *sweep)
 {
 	INIT_LIST_HEAD(&sweep->link);
 	sweep->asked = 0;
 }
 
-void gntdev_sweep_init(gntdev_sweep_attempt *attempt);
+void gntdev_sweep_init(bool (*attempt)(struct gntdev_sweep *sweep));
 void gntdev_sweep_exit(void);
 bool gntdev_sweep_is_used(const struct gntdev_sweep *sweep);
 void gntdev_sweep_use(struct gntdev_sweep *sweep);

@@ -150,8 +150,8 @@ static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned
  * mmap_lock.
  *
  * That does not keep a page table that has no entry: since Linux 6.14 madvise() frees it, with the
- * lock of the VMA only. But it calls the notifier before. So the entries are looked for again whenever
- * that may have been.
+ * lock of the VMA only. But it calls the notifier before. So the entries are looked for again
+ * whenever that may have been.
  *
  * The hypercalls wait until apply_to_page_range() is through: in its callback the kernel may be
  * collecting page-table changes, and Xen must see the tables as they are.
@@ -219,9 +219,10 @@ static void view_free(struct gntdev_pv_view *view)
 }
 
 /*
- * The first notifier of a process takes the locks of all its VMAs, and gives up when a signal comes.
- * With many VMAs and a timer that would never end, so that the second try puts signals off. What it
- * still gives way to are SIGKILL and work that the task has to do before it returns to the user.
+ * The first notifier of a process takes the locks of all its VMAs, and gives up when a signal
+ * comes. With many VMAs and a timer that would never end, so that the second try puts signals off.
+ * What it still gives way to are SIGKILL and work that the task has to do before it returns to the
+ * user.
  */
 static int insert_notifier(struct gntdev_pv_view *view, struct vm_area_struct *vma)
 {
@@ -468,8 +469,8 @@ static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned lo
 /*
  * Never called, as no entry that allows writing is ever write-protected. But a VMA that has this is
  * taken for one whose pages must not be pinned for long and written to: since Linux 6.6 such a pin
- * fails with EFAULT before a page is looked at. Others, and all on older kernels, do not get a page,
- * for which the core kernel's error is EEXIST.
+ * fails with EFAULT before a page is looked at. Others, and all on older kernels, do not get a
+ * page, for which the core kernel's error is EEXIST.
  */
 static vm_fault_t pv_pfn_mkwrite(struct vm_fault *vmf)
 {

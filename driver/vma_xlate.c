@@ -121,8 +121,8 @@ static void xlate_close(struct vm_area_struct *vma)
 }
 
 /*
- * An entry was dropped, by madvise(MADV_DONTNEED) for one: the page is still there. Unless the domain
- * was suspended since.
+ * An entry was dropped, by madvise(MADV_DONTNEED) for one: the page is still there. Unless the
+ * domain was suspended since.
  */
 static vm_fault_t xlate_fault(struct vm_fault *vmf)
 {

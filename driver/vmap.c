@@ -217,7 +217,8 @@ void gntdev_vunmap(struct gntdev_vmap *view)
  * gntdev_vmap_suspend() - have Xen get back the entries of a view, before the domain is suspended
  * @view: the view
  *
- * Whoever has it finds other memory there (PV). In an auto-translated domain there is nothing to do.
+ * Whoever has it finds other memory there (PV). In an auto-translated domain there is nothing to
+ * do.
  */
 void gntdev_vmap_suspend(struct gntdev_vmap *view)
 {
