@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * As libxenbe and its display backend do: one instance for the whole process, whose threads map rings
- * and buffers, copy, make dma-bufs of grants and grants of dma-bufs, all at the same time. Dma-bufs are
- * always asked for with GNTDEV_DMA_FLAG_WC; and one is closed first and then waited for by its number.
+ * As libxenbe and its display backend do: one instance for the whole process, whose threads
+ * map rings and buffers, copy, make dma-bufs of grants and grants of dma-bufs, all at the same
+ * time. Dma-bufs are always asked for with GNTDEV_DMA_FLAG_WC; and one is closed first and
+ * then waited for by its number.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -124,7 +125,8 @@ static void with_a_compositor(void)
 	close(buffer);
 	check("P6", gate_wait(&shown), "which shows it");
 	waiter.number = buffer;
-	check_errno("P6", dev_wait_released(fd, buffer, 0), ETIMEDOUT, "closed here, it is not gone");
+	check_errno("P6", dev_wait_released(fd, buffer, 0), ETIMEDOUT,
+		    "closed here, it is not gone");
 	check_errno("P6", dev_wait_released(fd, buffer, 50), ETIMEDOUT, "nor after a while");
 	pthread_create(&thread, NULL, wait_for_it, NULL);
 	check("P6", t_becomes_asleep(&waiter.pid), "a thread waits for it by its number");
@@ -234,7 +236,8 @@ static void displays(void)
 		check_ok("P5", dev_import(fd, buffer->fd, N, granter_domid(), refs),
 			 "display %u: a buffer's pages are granted", i);
 		user = user_map(refs, N);
-		if (check("P5", user && !user_bad(user, 20), "display %u: the frontend has them", i)) {
+		if (check("P5", user && !user_bad(user, 20), "display %u: the frontend has them",
+			  i)) {
 			user_fill(user, 21 + i);
 			check_eq("P5", mapping_bad(buffer->memory, N, 21 + i), 0,
 				 "display %u: what it draws is there", i);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * As QEMU 10 does: each backend has an instance, whose limit is as many references as its ring has
- * pages, set anew whenever a frontend connects; and one more, without a limit, has the memory that
- * virtio devices were granted, page by page, read-only and writable beside each other.
+ * As QEMU 10 does: each backend has an instance, whose limit is as many references as its ring
+ * has pages, set anew whenever a frontend connects; and one more, without a limit, has the
+ * memory that virtio devices were granted, page by page, read-only and writable beside each
+ * other.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -49,7 +50,8 @@ static void console(void)
 	if (!check("P7", ring != MAP_FAILED, "and one reference is mapped"))
 		goto out;
 	check_eq("P7", *(uint64_t *)ring, pattern_word(1, 0, 0), "it is the granter's page");
-	check_errno("P7", dev_map(fd, grants->refs + 1, 1, &index), ENOSPC, "a second one is too many");
+	check_errno("P7", dev_map(fd, grants->refs + 1, 1, &index), ENOSPC,
+		    "a second one is too many");
 	check_errno("P7", dev_max(fd, 2), EBUSY, "the limit stays as long as the ring is mapped");
 	check_ok("P7", unmap(fd, ring, 1), "the frontend disconnects");
 	check_eq("P7", xen_holds(grants), 0, "Xen holds nothing");
@@ -90,7 +92,8 @@ static void disk(void)
 		wrong += *(uint64_t *)bytes != pattern_word(1, RING + 1, 0);
 		wrong += unmap(fd, ring, pages) != 0;
 	}
-	check_eq("P7", wrong, 0, "a disk's frontend connects %u times, with rings of 1, 2 and 4 pages",
+	check_eq("P7", wrong, 0,
+		 "a disk's frontend connects %u times, with rings of 1, 2 and 4 pages",
 		 CONNECTIONS);
 	check_eq("P7", grants_peek(grants, RING + 2, 0), (uint8_t)pattern_word(1, RING + 1, 0),
 		 "what was copied is there");
@@ -99,8 +102,8 @@ static void disk(void)
 }
 
 /*
- * The cache of mappings: single pages, in any order, which stay for long. The same reference may be
- * in the cache of what is only read and in that of what is written.
+ * The cache of mappings: single pages, in any order, which stay for long. The same reference
+ * may be in the cache of what is only read and in that of what is written.
  */
 static void cache(void)
 {
@@ -113,7 +116,8 @@ static void cache(void)
 		writable[i] = map(fd, i * 7 % PAGES, 1, RW);
 		wrong += readable[i] == MAP_FAILED || writable[i] == MAP_FAILED;
 	}
-	check_eq("P7", wrong, 0, "without a limit set, %u pages, each read-only and writable", PAGES);
+	check_eq("P7", wrong, 0, "without a limit set, %u pages, each read-only and writable",
+		 PAGES);
 	for (unsigned int i = 0; !wrong && i < PAGES; i++) {
 		writable[i][100] = i;
 		wrong += readable[i][100] != (char)i;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * As Qubes's GUI does: its daemon registers the pages of a window with a fresh instance, passes the
- * descriptor to the X server, and closes it; the server knows the device by fstat(2), maps index 0 to
- * read, and closes it, too.
+ * As Qubes's GUI does: its daemon registers the pages of a window with a fresh instance,
+ * passes the descriptor to the X server, and closes it; the server knows the device by
+ * fstat(2), maps index 0 to read, and closes it, too.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -148,7 +148,8 @@ static void one_window(struct grants *grants, const char *kind)
 	grants_fill(grants, 2);
 	check_eq("P1", answer_to(LOOK, 0, N, 2), 0, "%s: and what is drawn now", kind);
 	check_eq("P1", answer_to(FORCE, 0, N, 0), 0, "%s: it cannot write", kind);
-	check("P1", xen_holds(grants) >= N, "%s: Xen holds the pages, with no descriptor open", kind);
+	check("P1", xen_holds(grants) >= N, "%s: Xen holds the pages, with no descriptor open",
+	      kind);
 	check_eq("P1", answer_to(DETACH, 0, N, 0), 0, "%s: munmap", kind);
 	check_eq("P1", xen_holds(grants), 0, "%s: and Xen holds nothing", kind);
 }
@@ -211,7 +212,8 @@ static void daemon_dies(struct grants *grants)
 	int pid = start_server();
 
 	grants_fill(grants, 5);
-	check_eq("P1", t_wait(t_child(short_daemon, grants)), 0, "a daemon attaches a window and exits");
+	check_eq("P1", t_wait(t_child(short_daemon, grants)), 0,
+		 "a daemon attaches a window and exits");
 	check_eq("P1", answer_to(LOOK, 1, N, 5), 0, "the server still shows it");
 	close(sockets[0]);
 	check_eq("P1", t_wait(pid), 0, "the server exits");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * As tapdisk does: the ring is mapped through one descriptor, and the data copied through another, which
- * was opened to read only, without blocking. And what the access mode of a descriptor decides: mmap(2),
- * and nothing else.
+ * As tapdisk does: the ring is mapped through one descriptor, and the data copied through
+ * another, which was opened to read only, without blocking. And what the access mode of a
+ * descriptor decides: mmap(2), and nothing else.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -98,8 +98,8 @@ static void disk(void)
 		wrong += grants_bad(grants, 10 + i);
 		mapping_fill(mapping, RING, 2 + i);
 	}
-	check_eq("P3", wrong, 0, "%u requests, each of %u segments, are copied through it", REQUESTS,
-		 SEGMENTS);
+	check_eq("P3", wrong, 0, "%u requests, each of %u segments, are copied through it",
+		 REQUESTS, SEGMENTS);
 	check_eq("P3", grants_bad(ring, 1 + REQUESTS), 0, "the frontend sees the responses");
 	check_ok("P3", dev_offset(rings, mapping, &index, &count), "the ring's index");
 	check_ok("P3", dev_munmap(mapping, RING), "its munmap");
@@ -150,13 +150,15 @@ static void exports(int fd, const char *mode)
 	int buffer = -1;
 	char *mapping;
 
-	check_ok("P3", dev_export(fd, 0, grants->refs, SEGMENTS, &buffer), "%s: EXP_FROM_REFS", mode);
+	check_ok("P3", dev_export(fd, 0, grants->refs, SEGMENTS, &buffer), "%s: EXP_FROM_REFS",
+		 mode);
 	mapping = mmap(NULL, SEGMENTS * PAGE, RW, MAP_SHARED, buffer, 0);
 	if (check("P3", mapping != MAP_FAILED, "%s: the dma-buf can be mapped to write", mode)) {
 		mapping_fill(mapping, SEGMENTS, 3);
 		munmap(mapping, SEGMENTS * PAGE);
 	}
-	check_errno("P3", dev_wait_released(fd, buffer, 0), ETIMEDOUT, "%s: EXP_WAIT_RELEASED", mode);
+	check_errno("P3", dev_wait_released(fd, buffer, 0), ETIMEDOUT, "%s: EXP_WAIT_RELEASED",
+		    mode);
 	close(buffer);
 	check_errnos("P3", dev_wait_released(fd, buffer, T_PATIENCE_MS), errnos(0, ENOENT),
 		     "%s: EXP_WAIT_RELEASED of what is closed", mode);

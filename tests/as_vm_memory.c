@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * As rust-vmm's vm-memory does: a page is mapped for one access, with MAP_NORESERVE, PROT_READ alone or
- * PROT_WRITE alone, and unmapped after it, by all threads of a backend through one descriptor; files
- * are read and written straight into and from such a mapping. An error of an unmap ends the backend.
+ * As rust-vmm's vm-memory does: a page is mapped for one access, with MAP_NORESERVE, PROT_READ
+ * alone or PROT_WRITE alone, and unmapped after it, by all threads of a backend through one
+ * descriptor; files are read and written straight into and from such a mapping. An error of an
+ * unmap ends the backend.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -84,7 +85,8 @@ static bool access_file(int file, unsigned int first, unsigned int round)
 		return false;
 	good = pwrite(file, slice.memory + offset, length, 2 * PAGE) == length && good;
 	good = slice_unmap(&slice) && good;
-	return good && pread(file, back, length, 2 * PAGE) == length && !memcmp(bytes, back, length);
+	return good && pread(file, back, length, 2 * PAGE) == length &&
+	       !memcmp(bytes, back, length);
 }
 
 static void *backend_thread(void *number)
@@ -118,8 +120,9 @@ static void accesses(void)
 		pthread_create(&threads[i], NULL, backend_thread, (void *)i);
 	for (unsigned int i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], &wrong);
-		check_eq("P4", (uintptr_t)wrong, 0, "thread %u: %u accesses, each a map and an unmap, "
-			 "%u of them by a file", i, 2 * rounds + rounds / 2, rounds / 2);
+		check_eq("P4", (uintptr_t)wrong, 0,
+			 "thread %u: %u accesses, each a map and an unmap, %u of them by a file", i,
+			 2 * rounds + rounds / 2, rounds / 2);
 	}
 	check_eq("P4", xen_holds(grants), 0, "Xen holds nothing");
 	check_eq("P4", grants_peek(grants, 0, last * 8 % PAGE), (uint8_t)pattern_word(last, 0, 0),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vivid, a camera and a screen of no hardware, with dma-bufs in both directions: it draws into buffers
- * that were made of grants and shows such buffers, and its own buffers are granted. What goes to its
- * screen (an HDMI output) comes back from its camera (an HDMI input), to the last byte.
+ * vivid, a camera and a screen of no hardware, with dma-bufs in both directions: it draws into
+ * buffers that were made of grants and shows such buffers, and its own buffers are granted.
+ * What goes to its screen (an HDMI output) comes back from its camera (an HDMI input), to the
+ * last byte.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -77,10 +78,10 @@ static bool connect_them(bool connected)
 }
 
 /*
- * The slowest signal that vivid takes (CVT, reduced blanking: 5 pictures in 3 seconds), of which the
- * picture is a corner. The first picture comes at once. Then vivid sleeps until the next one is due,
- * and where it is held up for so long before it does, as in an emulated machine it may, the kernel
- * complains of it ("wrong timeout value").
+ * The slowest signal that vivid takes (CVT, reduced blanking: 5 pictures in 3 seconds), of
+ * which the picture is a corner. The first picture comes at once. Then vivid sleeps until the
+ * next one is due, and where it is held up for so long before it does, as in an emulated
+ * machine it may, the kernel complains of it ("wrong timeout value").
  */
 static const struct v4l2_dv_timings slow = {
 	.type = V4L2_DV_BT_656_1120,
@@ -219,7 +220,8 @@ static void drawn_into_grants(void)
 	check_eq("E3", wrong, 0, "the granter has it in its pages");
 	munmap(mapping, N * PAGE);
 	close(buffer);
-	check_errno("E5", dev_wait_released(dev, buffer, 0), ETIMEDOUT, "closed, the camera has it");
+	check_errno("E5", dev_wait_released(dev, buffer, 0), ETIMEDOUT,
+		    "closed, the camera has it");
 	check_ok("E3", request(&camera, V4L2_MEMORY_DMABUF, 0), "the camera lets go");
 	check_errnos("E5", dev_wait_released(dev, buffer, T_PATIENCE_MS), errnos(0, ENOENT),
 		     "it is released");
@@ -248,8 +250,8 @@ static void shown_from_grants(void)
 	take_dmabufs();
 	for (unsigned int i = 0; i < FRAMES; i++) {
 		grants_fill(shown, 10 + i);
-		check_ok("E3", queue(&screen, 0, from), "frame %u: one made of grants is to be shown", i);
-		check_ok("E3", queue(&camera, 0, to), "frame %u: and another one to be drawn in", i);
+		check_ok("E3", queue(&screen, 0, from), "frame %u: one is to be shown", i);
+		check_ok("E3", queue(&camera, 0, to), "frame %u: another one is to be drawn in", i);
 		/* From then on nobody else keeps them. */
 		if (i == FRAMES - 1) {
 			close(from);
@@ -329,9 +331,9 @@ out:
 /* ---- mappings ---- */
 
 /*
- * V4L2 pins what it is given by address for long, and makes a kernel mapping of the pages, which Xen
- * refuses in a PV domain. The core kernel's error is EEXIST where it looks for a page in vain, as it
- * does for who only reads, and before Linux 6.6 for all.
+ * V4L2 pins what it is given by address for long, and makes a kernel mapping of the pages,
+ * which Xen refuses in a PV domain. The core kernel's error is EEXIST where it looks for a
+ * page in vain, as it does for who only reads, and before Linux 6.6 for all.
  */
 static void by_address(char *mapping, const char *what)
 {

@@ -132,23 +132,30 @@ static void memory_fails(void)
 
 /* ---- merging and aging ---- */
 
+/* Ordinary memory beside the mapping, since without any KSM has nothing to look at. */
 static void merged(void)
 {
+	char *same = mmap(NULL, N * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	long long scans = t_read_number("/sys/kernel/mm/ksm/full_scans");
 
 	if (scans < 0) {
 		t_skip("A1", "no KSM", "merging of pages");
 		return;
 	}
+	memset(same, 0x6b, N * PAGE);
 	prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0);
+	madvise(same, N * PAGE, MADV_MERGEABLE);
 	madvise(mapping, N * PAGE, MADV_MERGEABLE);
 	t_write_file("/sys/kernel/mm/ksm/sleep_millisecs", "0");
+	t_write_file("/sys/kernel/mm/ksm/pages_to_scan", "10000");
 	t_write_file("/sys/kernel/mm/ksm/run", "1");
 	check("A1", t_eventually(t_read_number("/sys/kernel/mm/ksm/full_scans") > scans + 2),
 	      "KSM has looked at everything twice");
-	t_write_file("/sys/kernel/mm/ksm/run", "2");
 	prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0);
 	madvise(mapping, N * PAGE, MADV_UNMERGEABLE);
+	munmap(same, N * PAGE);
+	t_write_file("/sys/kernel/mm/ksm/run", "2");
+	t_write_file("/sys/kernel/mm/ksm/run", "0");
 	intact("KSM");
 }
 

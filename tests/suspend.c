@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A guest that is suspended, with whatever it can have of the device: by a checkpoint the same domain
- * goes on, and has its mappings again; after a restore or a migration it is another domain, to which nobody
- * granted anything, so that the mappings are void.
+ * A guest that is suspended, with whatever it can have of the device: by a checkpoint the same
+ * domain goes on, and has its mappings again; after a restore or a migration it is another domain,
+ * to which nobody granted anything, so that the mappings are void.
  *
- * suspend [checkpoint|restore|migrate ROUNDS]...
+ * suspend [checkpoint|restore|migrate ROUNDS]: the latter alone, again and again
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -72,7 +72,8 @@ static unsigned int bus_errors(const char *memory)
 static void shown(const struct range *range, const char *memory, const char *what)
 {
 	if (back)
-		check_eq("S2", mapping_bad(memory, N, range->seed), 0, "%s: %s: the granter's pages",
+		check_eq("S2", mapping_bad(memory, N, range->seed), 0,
+			 "%s: %s: the granter's pages",
 			 name, what);
 	else
 		check_eq("S2", bus_errors(memory), N, "%s: %s: each page gives SIGBUS", name, what);
@@ -81,15 +82,17 @@ static void shown(const struct range *range, const char *memory, const char *wha
 static void written(const struct range *range, char *memory, const char *what)
 {
 	if (back) {
-		check_eq("S2", t_poke(memory + 3 * PAGE + 9, 0x5d), 0, "%s: %s: a byte is written", name,
-			 what);
+		check_eq("S2", t_poke(memory + 3 * PAGE + 9, 0x5d), 0, "%s: %s: a byte is written",
+			 name, what);
 		check_eq("S2", grants_peek(range->grants, 3, 9), 0x5d, "%s: %s: the granter has it",
 			 name, what);
 		grants_poke(range->grants, 2, 1, 0x6e);
-		check_eq("S2", t_byte(memory + 2 * PAGE + 1), 0x6e, "%s: %s: and the other way round",
+		check_eq("S2", t_byte(memory + 2 * PAGE + 1), 0x6e,
+			 "%s: %s: and the other way round",
 			 name, what);
 	} else {
-		check_eq("S2", t_poke(memory + 3 * PAGE + 9, 0x5d), SIGBUS, "%s: %s: nor is it written",
+		check_eq("S2", t_poke(memory + 3 * PAGE + 9, 0x5d), SIGBUS,
+			 "%s: %s: nor can it be changed",
 			 name, what);
 		check_eq("S2", grants_bad(range->grants, range->seed), 0,
 			 "%s: %s: the granter has its own bytes", name, what);
@@ -100,8 +103,8 @@ static void written(const struct range *range, char *memory, const char *what)
 static void range_end(struct range *range, const char *what)
 {
 	check_eq("S4", xen_holds(range->grants), 0, "%s: %s: Xen holds nothing", name, what);
-	check_eq("S4", grants_free(range->grants), 0, "%s: %s: the granter has its pages back", name,
-		 what);
+	check_eq("S4", grants_free(range->grants), 0, "%s: %s: the granter has its pages back",
+		 name, what);
 }
 
 /* ---- mapped ---- */
@@ -115,7 +118,8 @@ static void mapped(void)
 
 	range_map(&plain, grants_make(N), RW);
 	/* The kernel uses one, so that in PV it has that page at its own address. */
-	if (pipe(ends) || write(ends[1], plain.memory + PAGE, 1) != 1 || read(ends[0], byte_of, 1) != 1)
+	if (pipe(ends) || write(ends[1], plain.memory + PAGE, 1) != 1 ||
+	    read(ends[0], byte_of, 1) != 1)
 		t_bail("no write(2) from a mapping: %m");
 	close(ends[0]);
 	close(ends[1]);
@@ -149,7 +153,8 @@ static void mapped_after(void)
 		close(ends[0]);
 		close(ends[1]);
 		again = dev_mmap(plain.fd, plain.index, N, RW);
-		check("S2", again == MAP_FAILED && errno == EBUSY, "%s: mapped: no second mmap beside it",
+		check("S2", again == MAP_FAILED && errno == EBUSY,
+		      "%s: mapped: no second mmap beside it",
 		      name);
 		if (again != MAP_FAILED)
 			dev_munmap(again, N);
@@ -177,15 +182,18 @@ static void mapped_after(void)
 	if (back && check("S2", unused.memory != MAP_FAILED, "%s: registered: mmap", name))
 		shown(&unused, unused.memory, "registered");
 	else if (!back)
-		check("S2", unused.memory == MAP_FAILED && errno == EINVAL, "%s: registered: mmap", name);
+		check("S2", unused.memory == MAP_FAILED && errno == EINVAL, "%s: registered: mmap",
+		      name);
 	if (unused.memory != MAP_FAILED)
 		dev_munmap(unused.memory, N);
-	check_ok("S2", dev_unmap(unused.fd, unused.index, N), "%s: registered: UNMAP_GRANT_REF", name);
+	check_ok("S2", dev_unmap(unused.fd, unused.index, N), "%s: registered: UNMAP_GRANT_REF",
+		 name);
 	close(unused.fd);
 	range_end(&unused, "registered");
 
 	shown(&descriptor_gone, descriptor_gone.memory, "the descriptor gone");
-	check_ok("S2", dev_munmap(descriptor_gone.memory, N), "%s: the descriptor gone: munmap", name);
+	check_ok("S2", dev_munmap(descriptor_gone.memory, N), "%s: the descriptor gone: munmap",
+		 name);
 	range_end(&descriptor_gone, "the descriptor gone");
 }
 
@@ -253,7 +261,8 @@ static void notified(void)
 	range_register(&armed_unmapped, grants_make(N));
 	grants_poke(armed.grants, 2, 77, 0xff);
 	if (dev_notify(armed.fd, armed.index + AT, BOTH, channel->port) ||
-	    dev_notify(armed_unmapped.fd, armed_unmapped.index, UNMAP_NOTIFY_SEND_EVENT, channel->port))
+	    dev_notify(armed_unmapped.fd, armed_unmapped.index, UNMAP_NOTIFY_SEND_EVENT,
+		       channel->port))
 		t_bail("SET_UNMAP_NOTIFY: %m");
 	/* From now on it is the driver's alone: the kernel does not survive it otherwise. */
 	close(channel->fd);
@@ -288,11 +297,13 @@ static void notified_after(void)
 	} else {
 		check_eq("S3", channel_events(channel), 0, "%s: notified: nothing yet", name);
 	}
-	check_eq("S3", grants_peek(armed.grants, 2, 77), 0xff, "%s: notified: the byte stands", name);
+	check_eq("S3", grants_peek(armed.grants, 2, 77), 0xff, "%s: notified: the byte stands",
+		 name);
 	check_ok("S3", dev_munmap(armed.memory, N), "%s: notified: munmap", name);
 	if (back) {
 		check("S3", channel_wait(channel, 1), "%s: notified: the event", name);
-		check_eq("S3", grants_peek(armed.grants, 2, 77), 0, "%s: notified: the byte is cleared",
+		check_eq("S3", grants_peek(armed.grants, 2, 77), 0,
+			 "%s: notified: the byte is cleared",
 			 name);
 	} else {
 		check_eq("S3", grants_peek(armed.grants, 2, 77), 0xff,
@@ -302,11 +313,13 @@ static void notified_after(void)
 	check_ok("S3", close(armed.fd), "%s: notified: close", name);
 	check_ok("S3", close(armed_unmapped.fd), "%s: notified, never mapped: close", name);
 	if (back)
-		check("S3", channel_wait(channel, 2), "%s: notified, never mapped: the event", name);
+		check("S3", channel_wait(channel, 2), "%s: notified, never mapped: the event",
+		      name);
 	if (innocent) {
 		struct ioctl_evtchn_notify notify = { .port = innocent->port };
 
-		check_eq("S3", channel_events(innocent), 0, "%s: notified: whose port it is, was not told",
+		check_eq("S3", channel_events(innocent), 0,
+			 "%s: notified: whose port it is, was not told",
 			 name);
 		check_ok("S3", ioctl(innocent->fd, IOCTL_EVTCHN_NOTIFY, &notify),
 			 "%s: notified: and still has it", name);
@@ -384,23 +397,27 @@ static void imported_after(void)
 {
 	if (user) {
 		if (back) {
-			check_eq("S2", user_bad(user, 21), 0, "%s: imported: the peer sees the buffer", name);
+			check_eq("S2", user_bad(user, 21), 0,
+				 "%s: imported: the peer sees the buffer", name);
 			user_fill(user, 22);
 			check_eq("S2", mapping_bad(buffer->memory, N, 22), 0,
 				 "%s: imported: its owner sees what the peer writes", name);
 			user_unmap(user);
 		}
-		check_ok("S2", dev_import_release(import_fd, buffer->fd), "%s: imported: IMP_RELEASE", name);
+		check_ok("S2", dev_import_release(import_fd, buffer->fd),
+			 "%s: imported: IMP_RELEASE", name);
 		check_errno("S2", dev_import_release(import_fd, buffer->fd), ENOENT,
 			    "%s: imported: and it is gone", name);
 		mapping_fill(buffer->memory, N, 23);
 		if (!back) {
 			/* It has the pages of the domain that was. */
 			check_eq("S2", user_bad(user, 21), 0,
-				 "%s: imported: the peer has what it had, and not this domain's", name);
+				 "%s: imported: the peer has what it had, and not this domain's",
+				 name);
 			user_unmap(user);
 		}
-		check_eq("S2", mapping_bad(buffer->memory, N, 23), 0, "%s: imported: the owner's alone", name);
+		check_eq("S2", mapping_bad(buffer->memory, N, 23), 0,
+			 "%s: imported: the owner's alone", name);
 	}
 	buffer_free(buffer);
 	close(import_fd);
@@ -456,7 +473,8 @@ static void in_flight_after(void)
 	drain(0, &flying, "in flight");
 	check_ok("S2", dev_munmap(flying.memory, N), "%s: in flight: munmap", name);
 	drain(1, &flying_alone, "in flight, unmapped");
-	check_ok("S2", dev_unmap(flying.fd, flying.index, N), "%s: in flight: UNMAP_GRANT_REF", name);
+	check_ok("S2", dev_unmap(flying.fd, flying.index, N), "%s: in flight: UNMAP_GRANT_REF",
+		 name);
 	close(flying.fd);
 	close(flying_alone.fd);
 	check("S4", t_eventually(!xen_holds(flying.grants) && !xen_holds(flying_alone.grants)),
@@ -520,7 +538,8 @@ static void copying_after(void)
 {
 	copier.stop = true;
 	pthread_join(copier.thread, NULL);
-	check_eq("C2", copier.failed, 0, "%s: copying: %u calls return 0, or end with the domain", name, copier.calls);
+	check_eq("C2", copier.failed, 0, "%s: copying: %u calls return 0, or end with the domain",
+		 name, copier.calls);
 	check_eq("C2", copier.wrong, 0, "%s: copying: each status is true", name);
 	if (back)
 		check_eq("C2", copier.refused, 0, "%s: copying: every segment is copied", name);
@@ -538,7 +557,8 @@ static void as_ever(void)
 
 	channel = channel_make();
 	range_map(&fresh, grants, RW);
-	check_eq("S2", mapping_bad(fresh.memory, N, fresh.seed), 0, "%s: later: a new mapping", name);
+	check_eq("S2", mapping_bad(fresh.memory, N, fresh.seed), 0, "%s: later: a new mapping",
+		 name);
 	check_eq("S2", t_poke(fresh.memory + 7, 0x21), 0, "%s: later: is written to", name);
 	check_eq("S2", grants_peek(grants, 0, 7), 0x21, "%s: later: and the granter has it", name);
 	check_ok("S3", dev_notify(fresh.fd, fresh.index + 7, BOTH, channel->port),
@@ -567,20 +587,24 @@ static void once(enum suspend how)
 		back = true; /* xl has it go on */
 	else if (how != MIGRATE)
 		for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-			check_eq("S1", xen_held(all[i]), 0, "%s: %s: Xen held nothing while suspended", name,
+			check_eq("S1", xen_held(all[i]), 0,
+				 "%s: %s: Xen held nothing while suspended", name,
 				 what[i]);
 }
 
-static void suspend(enum suspend how, unsigned int number)
+static bool is_possible(enum suspend how)
 {
-	char text[32];
+	if (how != MIGRATE || !t_pv())
+		return true;
+	t_skip("S1", "this Xen cannot migrate PV guests", "migrate");
+	return false;
+}
 
-	if (how == MIGRATE && t_pv()) {
-		t_skip("S1", "this Xen cannot migrate PV guests", "migrate");
+static void suspend(enum suspend how)
+{
+	if (!is_possible(how))
 		return;
-	}
-	snprintf(text, sizeof(text), "%s %u", suspend_names[how], number);
-	name = text;
+	name = suspend_names[how];
 	back = how == CHECKPOINT;
 	t_more_time();
 	process(); /* first: in translated mode a child has what its parent has mapped */
@@ -601,9 +625,75 @@ static void suspend(enum suspend how, unsigned int number)
 	as_ever();
 }
 
+/* Event channels of this domain, as its kernel counts them. */
+static long long ports(void)
+{
+	long long found = -1;
+	FILE *out = popen("cat /sys/kernel/irq/*/chip_name | grep -c ^xen-dyn", "re");
+
+	if (!out || fscanf(out, "%lld", &found) != 1)
+		t_bail("the kernel does not tell its event channels");
+	pclose(out);
+	return found;
+}
+
+/* The same @n times: whether something is lost that would be noticed the second time only. */
+static void again(enum suspend how, unsigned int n)
+{
+	unsigned int failed = 0, held = 0, wrong = 0, left = 0;
+	long long before = ports();
+
+	if (!n || !is_possible(how))
+		return;
+	name = suspend_names[how];
+	back = how == CHECKPOINT;
+	for (unsigned int i = 0; i < n; i++) {
+		struct iovec page;
+		struct range range;
+		int ends[2];
+
+		t_more_time();
+		range_map(&range, grants_make(N), RW);
+		channel = channel_make();
+		wrong += dev_notify(range.fd, range.index, UNMAP_NOTIFY_SEND_EVENT,
+				    channel->port) != 0;
+		close(channel->fd);
+		channel->fd = -1;
+		page = (struct iovec){ range.memory + PAGE, PAGE };
+		if (pipe(ends) || vmsplice(ends[1], &page, 1, 0) != PAGE)
+			t_bail("vmsplice: %m");
+		exported();
+
+		failed += !domain_suspend(how);
+		held += xen_held(range.grants) + xen_held(exports.grants);
+		wrong += back ? mapping_bad(range.memory, N, range.seed) :
+				N - bus_errors(range.memory);
+		wrong += back ? mapping_bad(exports.memory, N, exports.seed) :
+				N - bus_errors(exports.memory);
+		wrong += dev_munmap(range.memory, N) != 0;
+		wrong += dev_munmap(exports.memory, N) != 0;
+		wrong += back && !channel_wait(channel, 1);
+		close(export_buffer);
+		close(exports.fd);
+		close(ends[0]);
+		close(ends[1]);
+		wrong += dev_unmap(range.fd, range.index, N) != 0;
+		close(range.fd);
+		left += !t_eventually(!xen_holds(range.grants) && !xen_holds(exports.grants));
+		left += grants_free(range.grants) + grants_free(exports.grants);
+		channel_free(channel);
+		t_note("%s: round %u: %u, %u, %u, %u", name, i + 1, failed, held, wrong, left);
+	}
+	check_eq("S4", failed, 0, "%s: %u rounds", name, n);
+	check_eq("S1", held, 0, "%s: Xen held nothing while suspended", name);
+	check_eq("S2", wrong, 0, "%s: what was mapped is what it should be", name);
+	check_eq("S4", left, 0, "%s: the granter has its pages back", name);
+	check_eq("S4", ports(), before, "%s: no event channel is lost", name);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int rounds[] = { t_rounds(1, 20), t_rounds(1, 20), t_rounds(1, 5) };
+	unsigned int rounds = t_rounds(0, 20);
 
 	t_start();
 	if (t_dom0() || IS_ARM) {
@@ -611,14 +701,12 @@ int main(int argc, char **argv)
 		       "a domain that is suspended");
 		return t_done();
 	}
-	if (argc > 1)
-		memset(rounds, 0, sizeof(rounds));
-	for (int i = 1; i + 1 < argc; i += 2)
-		for (int how = CHECKPOINT; how <= MIGRATE; how++)
-			if (!strcmp(argv[i], suspend_names[how]))
-				rounds[how] = atoi(argv[i + 1]);
+	for (int how = CHECKPOINT; argc == 1 && how <= MIGRATE; how++)
+		suspend(how);
 	for (int how = CHECKPOINT; how <= MIGRATE; how++)
-		for (unsigned int i = 1; i <= rounds[how]; i++)
-			suspend(how, i);
+		if (argc == 1)
+			again(how, rounds);
+		else if (argc == 3 && !strcmp(argv[1], suspend_names[how]))
+			again(how, atoi(argv[2]));
 	return t_done();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The granting domain is suspended while dom0 has its pages. After a checkpoint it has them as before.
- * After a restore the granter is another domain: what dom0 has are the pages of the one that was, which Xen
- * keeps until dom0 gives them back.
+ * The granting domain is suspended while dom0 has its pages. After a checkpoint it has them as
+ * before. After a restore the granter is another domain: what dom0 has are the pages of the one
+ * that was, which Xen keeps until dom0 gives them back.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,7 +20,8 @@ static const char *guest;
 static void suspended(enum suspend how)
 {
 	const char *name = suspend_names[how];
-	struct grants *mapped = grants_make(N), *exported = grants_make(N), *flying = grants_make(N);
+	struct grants *mapped = grants_make(N), *exported = grants_make(N);
+	struct grants *flying = grants_make(N);
 	struct iovec page = { .iov_len = PAGE };
 	unsigned int domid = granter_domid();
 	bool back = how == CHECKPOINT;
@@ -54,7 +55,8 @@ static void suspended(enum suspend how)
 		       back ? channel->port : 0))
 		t_bail("%s: SET_UNMAP_NOTIFY: %m", name);
 
-	if (!check("S4", guest_suspend(guest, how, domid, NULL), "%s: the granter is suspended", name))
+	if (!check("S4", guest_suspend(guest, how, domid, NULL), "%s: the granter is suspended",
+		   name))
 		back = true;
 	check_eq("S4", mapping_bad(memory, N, 1), 0, "%s: its pages are as they were", name);
 	if (back) {
@@ -65,7 +67,8 @@ static void suspended(enum suspend how)
 	} else {
 		check("S4", guest_exists(domid), "%s: Xen keeps the domain that was", name);
 		mapping_fill(memory, N, 5);
-		check_eq("S4", grants_bad(mapped, 1), 0, "%s: the one that is has pages of its own", name);
+		check_eq("S4", grants_bad(mapped, 1), 0, "%s: the one that is has pages of its own",
+			 name);
 		check_eq("S4", mapping_bad(memory, N, 5), 0, "%s: and dom0 those that were", name);
 	}
 	check_ok("S4", dev_munmap(in_pipe, N), "%s: munmap with a page in a pipe", name);
@@ -89,7 +92,8 @@ static void suspended(enum suspend how)
 	if (channel)
 		channel_free(channel);
 	if (!back)
-		check("S4", t_eventually(!guest_exists(domid)), "%s: then nothing is left of it", name);
+		check("S4", t_eventually(!guest_exists(domid)), "%s: then nothing is left of it",
+		      name);
 	check("S4", t_eventually(!xen_holds(mapped) && !xen_holds(exported) && !xen_holds(flying)),
 	      "%s: Xen holds nothing", name);
 	check_eq("S4", grants_free(mapped) + grants_free(exported) + grants_free(flying), 0,

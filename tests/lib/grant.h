@@ -52,8 +52,8 @@ unsigned int xen_holds(struct grants *grants);
 unsigned int xen_holds_refs(const struct ioctl_gntdev_grant_ref *refs, unsigned int n);
 
 /*
- * In a guest: has dom0 do that to this domain. False if dom0 could not. Unless it asks for a checkpoint,
- * the process that calls this has no event channel open, and is no child of vm-exec's.
+ * In a guest: has dom0 do that to this domain. False if dom0 could not. Unless it asks for a
+ * checkpoint, the process that calls this has no event channel open, and is no child of vm-exec's.
  */
 bool domain_suspend(enum suspend how);
 /* xen_holds(), of dom0's pages, as it was while this domain was suspended last. */

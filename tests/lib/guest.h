@@ -5,14 +5,15 @@
 
 #include <stdbool.h>
 
-/* It is saved and goes on; goes on as another domain, with what was saved; is migrated to this host. */
+/* It is saved and goes on; goes on as another domain; is migrated to this host. */
 enum suspend { CHECKPOINT, RESTORE, MIGRATE };
 
 extern const char *const suspend_names[];
 
 /*
- * False if it could not be done. If @held is not NULL it gets what oracle_held() says of @granter while
- * the guest is suspended, to be freed; NULL for a migration, where nobody can tell when that is.
+ * False if it could not be done. If @held is not NULL it gets what oracle_held() says of @granter
+ * while the guest is suspended, to be freed; NULL for a migration, where nobody can tell when that
+ * is.
  */
 bool guest_suspend(const char *guest, enum suspend how, unsigned int granter, char **held);
 /* Is there a domain of this number, be it dead and kept by somebody's mapping of a page? */
