@@ -60,7 +60,6 @@
 #define ARENA 512UL		/* pages; a huge page's worth, aligned like one */
 #define DENSE 48		/* of these most calls use the first */
 #define RECENT 12
-#define SCRATCH 4UL		/* pages of a thread's rings */
 #define FOLDER "/run/storm_handed"
 #define DISK "/dev/ram0"
 
@@ -90,8 +89,6 @@ static struct {
 	unsigned int pages;
 } buffers[BUFFERS];
 
-static unsigned int n_buffers;
-
 #define MOST_KINDS 64
 
 /* What they tell. */
@@ -100,12 +97,14 @@ static struct {
 	int namespace;		/* the errno of unshare */
 } *told;
 
-/* Of this process. */
-static char *arena;
-static struct {
+struct range {
 	char *at;
 	size_t length;
-} recent[RECENT];
+};
+
+/* Of this process: the memory that its calls are about, and what was mapped there of late. */
+static char *arena;
+static struct range recent[RECENT];
 
 struct thread {
 	pthread_t id;
@@ -115,8 +114,10 @@ struct thread {
 	int pipe[2], tcp[2], udp[2], local[2];
 	int memory, disk, fault, aio_ready;
 	int ring;
-	char *scratch;
+	char *ring_in, *ring_out;
+	struct io_uring_sqe *entries;
 	struct io_uring_params params;
+	char *scratch;		/* a page for a ring of AF_XDP */
 	aio_context_t aio;
 	char bytes[16 * 4096] __attribute__((aligned(4096)));
 };
@@ -129,11 +130,6 @@ struct thread {
 })
 
 /* ---- where ---- */
-
-struct range {
-	char *at;
-	size_t length;
-};
 
 /* Any pages of the arena. */
 static struct range anywhere(uint32_t r)
@@ -148,12 +144,13 @@ static struct range anywhere(uint32_t r)
 /* Mostly a mapping, or some pages of one. */
 static struct range aim(uint32_t r)
 {
-	unsigned int i = r % RECENT, pages, first;
-	struct range range;
+	struct range range = { 0 };
+	unsigned int pages, first;
 
-	if (!recent[i].length || r >> 30 == 0)
+	for (unsigned int i = 0; i < RECENT && !range.length; i++)
+		range = recent[(r + i) % RECENT];
+	if (!range.length || r >> 30 == 0)
 		return anywhere(r >> 4);
-	range = (struct range){ recent[i].at, recent[i].length };
 	if (r >> 30 < 3)
 		return range;
 	pages = range.length / PAGE;
@@ -182,15 +179,22 @@ static struct iovec vector(uint32_t r)
 	return (struct iovec){ range.at, range.length };
 }
 
+static void forget(char *at, size_t length)
+{
+	for (unsigned int i = 0; i < RECENT; i++)
+		if (recent[i].at < at + length && at < recent[i].at + recent[i].length)
+			recent[i].length = 0;
+}
+
 static void remember(char *at, size_t length, uint32_t r)
 {
-	recent[r % RECENT].at = at;
-	recent[r % RECENT].length = length;
+	forget(at, length);
+	recent[r % RECENT] = (struct range){ at, length };
 }
 
 static int some_buffer(uint32_t r)
 {
-	return buffers[r % n_buffers].fd;
+	return buffers[r % BUFFERS].fd;
 }
 
 static int some_fd(struct thread *me, uint32_t r)
@@ -209,7 +213,7 @@ static void do_mmap(struct thread *me, const uint32_t *r)
 	static const int flags[] = { MAP_SHARED, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_PRIVATE,
 				     MAP_SHARED | MAP_POPULATE, MAP_SHARED | MAP_LOCKED,
 				     MAP_SHARED | MAP_NORESERVE, MAP_SHARED_VALIDATE | MAP_SYNC };
-	unsigned int i = r[0] % n_buffers, first = r[1] % buffers[i].pages;
+	unsigned int i = r[0] % BUFFERS, first = r[1] % buffers[i].pages;
 	unsigned int n = 1 + r[1] / 64 % (buffers[i].pages - first);
 	char *at = arena + r[2] % DENSE * PAGE;
 
@@ -257,7 +261,8 @@ static void do_munmap(struct thread *me, const uint32_t *r)
 {
 	struct range range = aim(r[0]);
 
-	C(munmap(range.at, range.length));
+	if (!C(munmap(range.at, range.length)))
+		forget(range.at, range.length);
 }
 
 static void do_mremap(struct thread *me, const uint32_t *r)
@@ -284,8 +289,10 @@ static void do_mremap(struct thread *me, const uint32_t *r)
 	default:
 		at = (char *)C(mremap(from.at, from.length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to.at));
 	}
-	if (at != MAP_FAILED)
+	if (at != MAP_FAILED) {
+		forget(from.at, from.length);
 		remember(at, length, r[1] >> 8);
+	}
 }
 
 static void do_mprotect(struct thread *me, const uint32_t *r)
@@ -750,8 +757,7 @@ static void do_submit(struct thread *me, const uint32_t *r)
 		IORING_OP_PROVIDE_BUFFERS, IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND_ZC, IORING_OP_SEND_ZC,
 		IORING_OP_FSYNC, IORING_OP_POLL_ADD, IORING_OP_TEE,
 	};
-	char *ring = me->scratch, *done = me->scratch + PAGE;
-	struct io_uring_sqe *entries = (void *)(me->scratch + 2 * PAGE);
+	char *ring = me->ring_in, *done = me->ring_out;
 	unsigned int *tail, *head, mask, n = 1 + r[3] % 3;
 
 	if (me->ring < 0)
@@ -761,7 +767,7 @@ static void do_submit(struct thread *me, const uint32_t *r)
 	for (unsigned int i = 0; i < n; i++) {
 		struct range range = odd(r[i % 2] + i * 77);
 		unsigned int slot = *tail & mask;
-		struct io_uring_sqe *entry = &entries[slot];
+		struct io_uring_sqe *entry = &me->entries[slot];
 
 		memset(entry, 0, sizeof(*entry));
 		entry->opcode = codes[(r[2] >> 4 * i) % 16];
@@ -810,7 +816,7 @@ static void do_xdp(struct thread *me, const uint32_t *r)
 	if (C(bind(fd, (struct sockaddr *)&where, sizeof(where))) ||
 	    getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &size))
 		goto close;
-	ring = mmap(me->scratch + 3 * PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, XDP_PGOFF_TX_RING);
+	ring = mmap(me->scratch, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, XDP_PGOFF_TX_RING);
 	if (ring == MAP_FAILED)
 		goto close;
 	*(struct xdp_desc *)(ring + offsets.tx.desc) = (struct xdp_desc){ .addr = r[2] % 4 * umem.chunk_size,
@@ -819,6 +825,7 @@ static void do_xdp(struct thread *me, const uint32_t *r)
 	if (r[3] & 1)
 		C(munmap(range.at, range.length));
 	C(sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0));
+	/* Its memory stays reserved. */
 	mmap(ring, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 close:
 	close(fd);
@@ -1076,7 +1083,8 @@ static void do_fork(struct thread *me, const uint32_t *r)
 	if (traced && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
 		C(ptrace(PTRACE_PEEKDATA, pid, range.at, NULL));
 		C(ptrace(PTRACE_POKEDATA, pid, range.at + 8, r[2]));
-		C(process_vm_readv(pid, &(struct iovec){ me->bytes, PAGE }, 1, &(struct iovec){ range.at, PAGE }, 1, 0));
+		C(process_vm_readv(pid, &(struct iovec){ me->bytes, PAGE }, 1,
+				   &(struct iovec){ range.at, PAGE }, 1, 0));
 	}
 	if (traced || r[3] / 2 % 4 == 0)
 		C(kill(pid, SIGKILL));
@@ -1171,16 +1179,16 @@ static void thread_begin(struct thread *me)
 	me->fault = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	ioctl(me->fault, UFFDIO_API, &api);
 	syscall(SYS_io_setup, 8, &me->aio);
-	me->scratch = mmap(NULL, SCRATCH * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	me->scratch = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memset(&me->params, 0, sizeof(me->params));
 	me->ring = syscall(SYS_io_uring_setup, 8, &me->params);
 	if (me->ring < 0)
 		return;
-	/* So small that each is a page. */
-	if (mmap(me->scratch, PAGE, RW, MAP_SHARED | MAP_FIXED, me->ring, IORING_OFF_SQ_RING) == MAP_FAILED ||
-	    mmap(me->scratch + PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, me->ring, IORING_OFF_CQ_RING) == MAP_FAILED ||
-	    mmap(me->scratch + 2 * PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, me->ring, IORING_OFF_SQES) ==
-	    MAP_FAILED) {
+	/* So small that each is a page. The kernel takes no address that is asked for. */
+	me->ring_in = mmap(NULL, PAGE, RW, MAP_SHARED, me->ring, IORING_OFF_SQ_RING);
+	me->ring_out = mmap(NULL, PAGE, RW, MAP_SHARED, me->ring, IORING_OFF_CQ_RING);
+	me->entries = mmap(NULL, PAGE, RW, MAP_SHARED, me->ring, IORING_OFF_SQES);
+	if (me->ring_in == MAP_FAILED || me->ring_out == MAP_FAILED || me->entries == MAP_FAILED) {
 		close(me->ring);
 		me->ring = -1;
 	}
@@ -1302,7 +1310,8 @@ static void shrink(struct op *ops, unsigned int n)
 	}
 	t_note("the shortest sequence that still does it:");
 	for (unsigned int i = 0; i < n; i++)
-		t_note("  %s %u %u %u %u", kinds[ops[i].code].name, ops[i].r[0], ops[i].r[1], ops[i].r[2], ops[i].r[3]);
+		t_note("  %s %u %u %u %u", kinds[ops[i].code].name, ops[i].r[0], ops[i].r[1], ops[i].r[2],
+		       ops[i].r[3]);
 }
 
 static unsigned long all_calls(void)
@@ -1373,7 +1382,7 @@ static int as_nobody(void *unused)
 	for (fd = 3; fd < 256; fd++) {
 		bool keep = fd == ask[1] || fd == answer[0];
 
-		for (unsigned int i = 0; i < n_buffers; i++)
+		for (unsigned int i = 0; i < BUFFERS; i++)
 			keep |= fd == buffers[i].fd;
 		if (!keep)
 			close(fd);
@@ -1428,7 +1437,7 @@ static unsigned int pages_bad(void)
 	unsigned int bad = 0, page = 0;
 	int fd = dev_open();
 
-	for (unsigned int i = 0; i < n_buffers; i++) {
+	for (unsigned int i = 0; i < BUFFERS; i++) {
 		size_t length = buffers[i].pages * PAGE;
 		char *memory = mmap(NULL, length, RW, MAP_SHARED, buffers[i].fd, 0);
 
@@ -1493,7 +1502,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	t_start();
-	wanted_calls = t_rounds(5000, 200000);
+	wanted_calls = t_rounds(3000, 200000);
 	if (argc > 1)
 		first_seed = strtoull(argv[1], NULL, 0);
 	if (argc > 2)
@@ -1507,11 +1516,9 @@ int main(int argc, char **argv)
 	grants = grants_make(16 + 8 + 1 + 4);
 	fd = dev_open();
 	for (unsigned int i = 0; i < BUFFERS; i++) {
-		if (dev_export(fd, wanted[i].flags, grants->refs + pages, wanted[i].pages, &buffers[n_buffers].fd)) {
-			check("E2", wanted[i].flags && errno == EOPNOTSUPP, "a dma-buf: %s", strerror(errno));
-			continue;
-		}
-		buffers[n_buffers++].pages = wanted[i].pages;
+		if (dev_export(fd, wanted[i].flags, grants->refs + pages, wanted[i].pages, &buffers[i].fd))
+			t_bail("a dma-buf: %m");
+		buffers[i].pages = wanted[i].pages;
 		pages += wanted[i].pages;
 	}
 	close(fd);
@@ -1537,7 +1544,7 @@ int main(int argc, char **argv)
 	check_eq("A4", pages_bad(), 0, "the pages are those that are granted");
 	/* A network that is gone takes its sockets with it a moment later. */
 	check("A2", t_eventually(xen_holds(grants) == holds), "Xen holds what the buffers need (%u)", holds);
-	for (unsigned int i = 0; i < n_buffers; i++)
+	for (unsigned int i = 0; i < BUFFERS; i++)
 		close(buffers[i].fd);
 	check("A2", t_eventually(!xen_holds(grants)), "and without them nothing");
 	check_eq("A2", grants_free(grants), 0, "the pages are free");
