@@ -44,6 +44,7 @@
 /**
  * struct copy_batch - what a call works with
  * @cpu:         on which CPU it rests, or -1 if it is of one call only
+ * @life:        of the domain, when they were loaded
  * @n_segments:  segments that are loaded
  * @n_ops:       copies that are due
  * @n_deliver:   how many of them, the last ones, are to local memory
@@ -59,6 +60,7 @@
  */
 struct copy_batch {
 	int cpu;
+	unsigned int life;
 	unsigned int n_segments;
 	unsigned int n_ops;
 	unsigned int n_deliver;
@@ -302,6 +304,15 @@ static int flush(struct copy_batch *batch)
 		batch->used = 0;
 		return 0;
 	}
+	/* A page fault may take long, too. In another life frames and references are others'. */
+	if (unlikely(batch->life != gntdev_ports_life)) {
+		fail_from(batch, batch->segment_of[0]);
+		release_held(batch);
+		batch->n_ops = 0;
+		batch->n_deliver = 0;
+		batch->used = 0;
+		return -EINTR;
+	}
 	/*
 	 * Not gnttab_batch_copy(), which waits for a page that its domain has paged out: the caller
 	 * is told GNTST_eagain.
@@ -457,6 +468,7 @@ static int load(struct copy_batch *batch,
 	unsigned int i;
 
 	count -= DIV_ROUND_UP(missing, sizeof(*segments));
+	batch->life = gntdev_ports_life;
 	batch->looked = 0;
 	for (i = 0; i < count; i++) {
 		struct ioctl_gntdev_grant_copy_segment *segment = &batch->segments[i];

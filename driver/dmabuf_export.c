@@ -42,7 +42,7 @@
  * @unmapped:    how the release is learnt of: Xen has everything back
  * @released:    set then
  * @waiting:     those who wait for that
- * @lock:        protects @attachments
+ * @lock:        protects @attachments and @vmap
  * @attachments: the devices that have it mapped
  * @vmap:        the kernel's view of it, or NULL; the core of dma-buf serializes
  * @count:       its references, which count towards the instance's limit until the release
@@ -186,7 +186,7 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach,
 	unsigned int i;
 	int err;
 
-	if (export->range->mapping->ended || !is_reached(attach->dev, export))
+	if (!gntdev_mapping_is_whole(export->range->mapping) || !is_reached(attach->dev, export))
 		return ERR_PTR(-EIO);
 	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL_ACCOUNT);
 	if (!attachment)
@@ -277,24 +277,28 @@ static int export_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 static int export_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct gntdev_export *export = dmabuf->priv;
-	struct gntdev_vmap *vmap;
+	struct gntdev_vmap *vmap = ERR_PTR(-EIO);
 
-	if (export->range->mapping->ended)
-		return -EIO;
-	vmap = gntdev_vmap(export->range);
-	if (IS_ERR(vmap))
-		return PTR_ERR(vmap);
-	export->vmap = vmap;
-	iosys_map_set_vaddr(map, gntdev_vmap_address(vmap));
-	return 0;
+	/* Not the core's lock alone: a suspend looks for the view, too. */
+	mutex_lock(&export->lock);
+	if (gntdev_mapping_is_whole(export->range->mapping))
+		vmap = gntdev_vmap(export->range);
+	if (!IS_ERR(vmap)) {
+		export->vmap = vmap;
+		iosys_map_set_vaddr(map, gntdev_vmap_address(vmap));
+	}
+	mutex_unlock(&export->lock);
+	return PTR_ERR_OR_ZERO(vmap);
 }
 
 static void export_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct gntdev_export *export = dmabuf->priv;
 
+	mutex_lock(&export->lock);
 	gntdev_vunmap(export->vmap);
 	export->vmap = NULL;
+	mutex_unlock(&export->lock);
 }
 
 /* Called by the last user of the dma-buf. What the kernel is still busy with may take longer. */
@@ -302,11 +306,13 @@ static void export_release(struct dma_buf *dmabuf)
 {
 	struct gntdev_export *export = dmabuf->priv;
 	struct gntdev_instance *instance = export->instance;
+	int releasing = gntdev_mapping_release_begin();
 
 	mutex_lock(&instance->lock);
 	export->file = NULL;
 	mutex_unlock(&instance->lock);
 	gntdev_range_unuse(export->range);
+	gntdev_mapping_release_end(releasing);
 }
 
 static void export_unmapped(struct gntdev_unmapped *unmapped)
@@ -604,8 +610,9 @@ void gntdev_export_zap_all(struct gntdev_instance *instance)
 {
 	struct gntdev_export *export;
 
+	/* With a VMA as a user, which is one under this lock, the file is there, and its inode. */
 	list_for_each_entry(export, &instance->exports, link)
-		if (export->file)
+		if (export->file && export->range->users > 1)
 			unmap_mapping_range(export->file->f_mapping, 0, 0, 1);
 }
 
@@ -623,8 +630,10 @@ void gntdev_export_suspend_all(struct gntdev_instance *instance)
 	list_for_each_entry(export, &instance->exports, link) {
 		if (!export->file)
 			continue;
+		mutex_lock(&export->lock);
 		if (export->vmap)
 			gntdev_vmap_suspend(export->vmap);
+		mutex_unlock(&export->lock);
 		gntdev_mapping_suspend(export->range->mapping);
 	}
 }
@@ -646,8 +655,10 @@ unsigned int gntdev_export_resume_all(struct gntdev_instance *instance, bool res
 			continue;
 		missing += gntdev_mapping_resume(export->range->mapping, export->range->refs,
 						 restored);
-		if (export->vmap && !restored)
+		mutex_lock(&export->lock);
+		if (export->vmap && !export->range->mapping->ended)
 			gntdev_vmap_resume(export->vmap, export->range);
+		mutex_unlock(&export->lock);
 	}
 	return missing;
 }

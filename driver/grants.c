@@ -407,7 +407,7 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 		n = run_length(handles + done, count - done, false);
 		if (!n)
 			continue;
-		if (refuse)
+		if (refuse || handles[done] == GNTDEV_HANDLE_STAND_IN)
 			return -ENOSPC;
 		ops = get_batch()->map;
 		for (i = 0; i < n; i++)
@@ -763,13 +763,15 @@ unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
 				     struct page **pages, grant_handle_t *handles,
 				     unsigned int count, bool readonly)
 {
+	/* One that is paged out, in a PV domain, is not to keep others from coming back. */
+	unsigned int batch = gntdev_is_pv() ? 1 : SMALL_BATCH;
 	unsigned int next = 0, refused = 0, i;
 
 	while (next < count) {
 		struct page *instead[SMALL_BATCH] = {};
 		struct again again = { .count = 0 };
 
-		for (; next < count && again.count < SMALL_BATCH; next++) {
+		for (; next < count && again.count < batch; next++) {
 			if (!pages[next] || gntdev_is_mapped(handles[next]))
 				continue;
 			i = again.count++;

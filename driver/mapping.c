@@ -12,7 +12,7 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <linux/wait.h>
+#include <linux/srcu.h>
 
 #include "grants.h"
 #include "instance.h"
@@ -29,7 +29,8 @@ static gntdev_retry_attempt retry_unmap;
 static bool let_go_of_unused(struct gntdev_sweep *sweep);
 
 bool gntdev_mapping_suspended;
-static DECLARE_WAIT_QUEUE_HEAD(resumed);
+/* While somebody takes a mapping from its range, or a dma-buf, and has not released it yet. */
+DEFINE_STATIC_SRCU(releasing);
 
 /* Bytes of a mapping, its arrays included; SIZE_MAX for too many pages. */
 static size_t mapping_size(unsigned int count, bool has_view)
@@ -491,13 +492,25 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
 }
 
 /**
- * gntdev_mapping_wait() - wait until the domain is not suspended any more
+ * gntdev_mapping_release_begin() - begin to take a mapping from where a suspend finds it
  *
- * For page faults of kernel threads, which nobody freezes. Sleeps; the caller may hold mmap_lock.
+ * Who does that may be a kernel thread, which nobody freezes. Until it has called
+ * gntdev_mapping_release(), and gntdev_mapping_release_end(), the suspend waits for it.
+ *
+ * Return: for gntdev_mapping_release_end().
  */
-void gntdev_mapping_wait(void)
+int gntdev_mapping_release_begin(void)
 {
-	wait_event(resumed, !READ_ONCE(gntdev_mapping_suspended));
+	return srcu_read_lock(&releasing);
+}
+
+/**
+ * gntdev_mapping_release_end() - end what gntdev_mapping_release_begin() began
+ * @begun: what that returned
+ */
+void gntdev_mapping_release_end(int begun)
+{
+	srcu_read_unlock(&releasing, begun);
 }
 
 /**
@@ -522,15 +535,20 @@ void gntdev_mapping_suspend_begin(void)
 void gntdev_mapping_suspend(struct gntdev_mapping *mapping)
 {
 	grant_handle_t *handles = gntdev_mapping_handles(mapping);
-	unsigned int i;
+	unsigned int i, next;
 
 	/* Pages may just be let go of. */
 	spin_lock(&mapping->lock);
 	mapping->weak = true;
 	spin_unlock(&mapping->lock);
-	for (i = 0; gntdev_is_pv() && i < mapping->count; i++)
-		if (mapping->pages[i] && gntdev_is_mapped(handles[i]) && !is_idle(mapping, i))
-			gntdev_grants_stand_in(mapping->pages + i, handles + i, 1);
+	for (i = 0; gntdev_is_pv() && i < mapping->count; i = next) {
+		next = i;
+		while (next < mapping->count && mapping->pages[next] &&
+		       gntdev_is_mapped(handles[next]) && !is_idle(mapping, next))
+			next++;
+		gntdev_grants_stand_in(mapping->pages + i, handles + i, next - i);
+		next = max(next, i + 1);
+	}
 	gntdev_grants_unmap(mapping->pages, handles, mapping->count);
 }
 
@@ -540,7 +558,7 @@ void gntdev_mapping_suspend(struct gntdev_mapping *mapping)
  * @refs:     a grant for each of its pages; NULL for those that they had before
  * @restored: the domain was restored, so that its references are nobody's, or others'
  *
- * In a PV domain all pages are held then, as none has an entry.
+ * In a PV domain all pages are held then, as none has an entry, until they are let go of again.
  *
  * Return: how many pages did not come back.
  */
@@ -549,12 +567,18 @@ unsigned int gntdev_mapping_resume(struct gntdev_mapping *mapping,
 {
 	unsigned int missing = mapping->count;
 
-	if (!restored && !mapping->ended)
+	if (mapping->ended)
+		return 0;
+	if (!restored)
 		missing = gntdev_grants_map_again(refs, mapping->pages,
 						  gntdev_mapping_handles(mapping), mapping->count,
 						  mapping->readonly);
-	mapping->ended |= restored;
+	spin_lock(&mapping->lock);
+	mapping->ended = restored;
 	mapping->weak = missing > 0;
+	if (refs && mapping->has_view)
+		gntdev_sweep_use(&mapping->sweep);
+	spin_unlock(&mapping->lock);
 	return missing;
 }
 
@@ -568,6 +592,8 @@ static void suspend_one(struct gntdev_retry *retry)
  */
 void gntdev_mapping_suspend_busy(void)
 {
+	/* Some may have been on their way to them. */
+	synchronize_srcu(&releasing);
 	gntdev_retry_for_each(&busy_mappings, suspend_one);
 }
 
@@ -596,5 +622,4 @@ void gntdev_mapping_resume_busy(bool restored)
 void gntdev_mapping_resume_end(void)
 {
 	WRITE_ONCE(gntdev_mapping_suspended, false);
-	wake_up_all(&resumed);
 }

@@ -156,7 +156,19 @@ static inline bool gntdev_mapping_has(struct gntdev_mapping *mapping, unsigned i
  */
 extern bool gntdev_mapping_suspended;
 
-void gntdev_mapping_wait(void);
+/**
+ * gntdev_mapping_is_whole() - are all pages mapped of a mapping of gntdev_mapping_map()?
+ * @mapping: the mapping
+ *
+ * Return: whether they are. They are not while the domain is suspended, and may not be after that.
+ */
+static inline bool gntdev_mapping_is_whole(const struct gntdev_mapping *mapping)
+{
+	return !READ_ONCE(gntdev_mapping_suspended) && !mapping->weak && !mapping->ended;
+}
+
+int gntdev_mapping_release_begin(void);
+void gntdev_mapping_release_end(int begun);
 void gntdev_mapping_suspend_begin(void);
 void gntdev_mapping_suspend(struct gntdev_mapping *mapping);
 void gntdev_mapping_suspend_busy(void);

@@ -46,10 +46,16 @@ static irqreturn_t ignore(int irq, void *ports)
 	return IRQ_NONE;
 }
 
-/* If the process that opened the port still has it, that is what ends the interrupt, not we. */
-static void drop_irq(struct gntdev_ports *ports, int irq)
+/*
+ * If the process that opened the port still has it, that may keep the interrupt to itself (6.1). It is
+ * lost then, as the end of that process is for the kernel (gntdev(4)). The port itself is still there
+ * where a suspend failed half-way, after which devices are told of a restore, too.
+ */
+static void drop_irq(struct gntdev_ports *ports, u32 port, int irq)
 {
-	if (!request_irq(irq, ignore, 0, KBUILD_MODNAME, ports))
+	if (irq_from_evtchn(port) == irq)
+		evtchn_put(port);
+	else if (!request_irq(irq, ignore, IRQF_SHARED | IRQF_PROBE_SHARED, KBUILD_MODNAME, ports))
 		unbind_from_irqhandler(irq, ports);
 }
 
@@ -62,10 +68,10 @@ static void forget_old(struct gntdev_ports *ports)
 	if (likely(ports->life == gntdev_ports_life))
 		return;
 	if (ports->users)
-		drop_irq(ports, ports->irq);
+		drop_irq(ports, ports->port, ports->irq);
 	ports->users = 0;
 	xa_for_each(&ports->others, port, entry)
-		drop_irq(ports, other_irq(entry));
+		drop_irq(ports, port, other_irq(entry));
 	xa_destroy(&ports->others);
 	ports->life = gntdev_ports_life;
 }

@@ -196,11 +196,16 @@ void gntdev_range_remove_all(struct gntdev_instance *instance)
 {
 	struct gntdev_slot *slot;
 
+	/* Nobody but a suspend looks at them. */
+	mutex_lock(&instance->lock);
 	while ((slot = gntdev_table_first(&instance->table))) {
 		gntdev_table_erase(&instance->table, slot);
+		mutex_unlock(&instance->lock);
 		range_gone(to_range(slot));
 		cond_resched();
+		mutex_lock(&instance->lock);
 	}
+	mutex_unlock(&instance->lock);
 }
 
 /**
@@ -251,6 +256,7 @@ void gntdev_range_unuse(struct gntdev_range *range)
 {
 	struct gntdev_instance *instance = range->instance;
 	struct gntdev_mapping *mapping = NULL;
+	int releasing = gntdev_mapping_release_begin();
 	struct gntdev_notify notify;
 	bool last;
 
@@ -272,6 +278,7 @@ void gntdev_range_unuse(struct gntdev_range *range)
 		gntdev_mapping_release(mapping, &notify, instance);
 		trace_gntdev_unmap(range, 0);
 	}
+	gntdev_mapping_release_end(releasing);
 	gntdev_range_put(range);
 }
 

@@ -22,6 +22,7 @@
 #include <linux/err.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
+#include <linux/sched/mm.h>
 
 #include "dmabuf.h"
 #include "grants.h"
@@ -64,19 +65,28 @@ static void end(struct gntdev_instance *instance)
 
 static int freeze(struct device *dev)
 {
+	/* Devices that memory would be written to may be frozen already. */
+	unsigned int noio = memalloc_noio_save();
+
 	gntdev_mapping_suspend_begin();
 	gntdev_instance_for_each(zap);
 	gntdev_instance_for_each(suspend);
 	gntdev_mapping_suspend_busy();
+	memalloc_noio_restore(noio);
 	return 0;
 }
 
 static int thaw(struct device *dev)
 {
+	unsigned int noio = memalloc_noio_save();
+
 	missing = 0;
 	gntdev_instance_for_each(map_again);
 	gntdev_mapping_resume_busy(false);
+	if (missing)
+		gntdev_instance_for_each(zap);
 	gntdev_mapping_resume_end();
+	memalloc_noio_restore(noio);
 	if (missing)
 		pr_warn("%u pages are no longer granted: they are gone from their mappings\n",
 			missing);
@@ -85,12 +95,15 @@ static int thaw(struct device *dev)
 
 static int restore(struct device *dev)
 {
+	unsigned int noio = memalloc_noio_save();
+
 	missing = 0;
 	gntdev_ports_life++;
 	gntdev_grants_new_life();
 	gntdev_instance_for_each(end);
 	gntdev_mapping_resume_busy(true);
 	gntdev_mapping_resume_end();
+	memalloc_noio_restore(noio);
 	if (missing)
 		pr_notice("this domain was restored: %u pages are gone from their mappings\n",
 			  missing);

@@ -420,14 +420,11 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	if (!view || view_start(view) != vma->vm_start || page >= view_count(view) ||
 	    !view_is_accessible(vma) || is_pinning_long_term())
 		return VM_FAULT_SIGBUS;
-	if (unlikely(READ_ONCE(gntdev_mapping_suspended)))
-		gntdev_mapping_wait();
 	if (view_mapping(view)->ended)
 		return VM_FAULT_SIGBUS;
 
 	switch (view_populate(view, vma->vm_mm, page, 1)) {
 	case 0:
-	case -ERESTARTNOINTR:
 		return VM_FAULT_NOPAGE;
 	case -ENOMEM:
 		return VM_FAULT_OOM;

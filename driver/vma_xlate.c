@@ -130,9 +130,9 @@ static vm_fault_t xlate_fault(struct vm_fault *vmf)
 	struct gntdev_range *range = vma->vm_private_data;
 	unsigned long page = vmf->pgoff - range->slot.first;
 
-	if (unlikely(READ_ONCE(gntdev_mapping_suspended)))
-		gntdev_mapping_wait();
-	if (page >= range->mapping->count || !gntdev_mapping_has(range->mapping, page))
+	/* Only kernel threads come here while the domain is suspended. */
+	if (page >= range->mapping->count || !gntdev_mapping_has(range->mapping, page) ||
+	    READ_ONCE(gntdev_mapping_suspended))
 		return VM_FAULT_SIGBUS;
 	if (is_without_pages(range->mapping))
 		return insert_frame(vma, vmf->address, range->mapping->pages[page]);

@@ -122,13 +122,15 @@ static void suspend_pv(struct gntdev_vmap *view)
 static void resume_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
 {
 	struct mmuext_op flush = { .cmd = MMUEXT_TLB_FLUSH_ALL };
+	bool all = true;
+	unsigned int i;
 
-	if (gntdev_grants_map_ptes(range->refs, view->ptes, view->handles, view->count,
-				   GNTDEV_PTES_KERNEL, true)) {
-		lead_instead(view, 0, view->count);
-		return;
-	}
-	if (WARN_ON(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF)))
+	/* One by one: an entry whose grant is refused stays as it is. */
+	for (i = 0; i < view->count; i++)
+		if (gntdev_grants_map_ptes(range->refs + i, view->ptes + i, view->handles + i, 1,
+					   GNTDEV_PTES_KERNEL, true))
+			all = false;
+	if (WARN_ON(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF)) || !all)
 		return;
 	__free_page(view->instead);
 	view->instead = NULL;
