@@ -499,7 +499,7 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
  *
  * Return: for gntdev_mapping_release_end().
  */
-int gntdev_mapping_release_begin(void)
+int gntdev_mapping_release_begin(void) __acquires(&releasing)
 {
 	return srcu_read_lock(&releasing);
 }
@@ -508,7 +508,7 @@ int gntdev_mapping_release_begin(void)
  * gntdev_mapping_release_end() - end what gntdev_mapping_release_begin() began
  * @begun: what that returned
  */
-void gntdev_mapping_release_end(int begun)
+void gntdev_mapping_release_end(int begun) __releases(&releasing)
 {
 	srcu_read_unlock(&releasing, begun);
 }

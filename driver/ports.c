@@ -47,9 +47,9 @@ static irqreturn_t ignore(int irq, void *ports)
 }
 
 /*
- * If the process that opened the port still has it, that may keep the interrupt to itself (6.1). It is
- * lost then, as the end of that process is for the kernel (gntdev(4)). The port itself is still there
- * where a suspend failed half-way, after which devices are told of a restore, too.
+ * If the process that opened the port still has it, that may keep the interrupt to itself (6.1). It
+ * is lost then, as the end of that process is for the kernel (gntdev(4)). The port itself is still
+ * there where a suspend failed half-way, after which devices are told of a restore, too.
  */
 static void drop_irq(struct gntdev_ports *ports, u32 port, int irq)
 {

@@ -12,7 +12,7 @@
 
 #include "lib/grant.h"
 
-#define VMAS 60000
+static unsigned int vmas = 60000;
 
 static volatile sig_atomic_t ticks;
 
@@ -24,11 +24,11 @@ static void tick(int signal __attribute__((unused)))
 /* Neighbours of different access stay VMAs of their own; each has pages, and so locks. */
 static void many_vmas(void)
 {
-	char *pages = mmap(NULL, VMAS * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *pages = mmap(NULL, vmas * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (pages == MAP_FAILED)
 		t_bail("mmap: %m");
-	for (unsigned int i = 0; i < VMAS; i += 2) {
+	for (unsigned int i = 0; i < vmas; i += 2) {
 		pages[i * PAGE] = 1;
 		if (mprotect(pages + i * PAGE, PAGE, PROT_READ))
 			t_bail("VMA %u: %m", i);
@@ -46,6 +46,9 @@ int main(void)
 	int fd, came;
 
 	t_start();
+	/* A kernel that looks for mistakes may look at all of them whenever there is one more. */
+	if (!access("/proc/lockdep_stats", F_OK))
+		vmas = 2000;
 	t_write_file("/proc/sys/vm/max_map_count", "200000");
 	grants = grants_make(1);
 	grants_fill(grants, 1);
@@ -59,7 +62,7 @@ int main(void)
 	mapping = dev_mmap(fd, index, 1, RW);
 	came = ticks;
 	setitimer(ITIMER_REAL, &never, NULL);
-	if (check("V3", mapping != MAP_FAILED, "the first mmap, with %d VMAs: %m", VMAS))
+	if (check("V3", mapping != MAP_FAILED, "the first mmap, with %u VMAs: %m", vmas))
 		check_eq("V3", *(uint64_t *)mapping, pattern_word(1, 0, 0), "it is right");
 	/* Each of them was a new beginning, but for what came before and after. */
 	check("V3", came < 10, "it began anew for no more than a few signals: %d", came);
