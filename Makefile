@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # gntdev: the Xen grant device for Linux. `make help` tells what can be made.
 
-KERNEL ?= 6.1
+# The system: a Xen and a kernel of Debian's. See vm/fetch --help.
+XEN ?= 4.20
+KERNEL ?= 6.12
 DRIVER ?= ours
+ifeq ($(KERNEL),newest)
+override KERNEL := $(shell vm/fetch --newest)
+endif
 # The mode of dom0 on amd64: pv or pvh.
 DOM0 ?= pv
 # amd64 or arm64. Those who build on a machine of its own for KDIR need not say which it is.
@@ -24,12 +29,13 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 .PHONY: help
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
-	@echo "make check     the tests, on Xen hosts of their own (KERNEL=6.1|6.12, ARCH=amd64|arm64, DOM0=pv|pvh)"
+	@echo "make check     the tests, on Xen hosts of their own (XEN=4.20|4.17, KERNEL=6.12|6.1|7.3|newest,"
+	@echo "               ARCH=amd64|arm64, DOM0=pv|pvh)"
 	@echo "make check-debug  the same on kernels that look for mistakes (QUICK=1: a part of it)"
 	@echo "make check-64k  that a kernel with pages of 64 KiB is refused (arm64)"
-	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (KERNEL=6.1|6.12)"
+	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (XEN=, KERNEL=)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
-	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=6.1|6.12, W=1, KDIR=...)"
+	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=, W=1, KDIR=...)"
 	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
 	@echo "make install   DKMS for the module, manual pages, udev rule  (DESTDIR=, PREFIX=$(PREFIX); make uninstall)"
 	@echo "make check-install  build the Debian packages, and try them on a Debian of their own"
@@ -38,32 +44,31 @@ help:
 
 .PHONY: demo
 demo: setup
-	@demo/run
+	@demo/run --xen $(XEN) --kernel $(KERNEL)
 
 .PHONY: check
 check: setup
-	@tests/check --arch $(ARCH) --dom0 $(DOM0) --kernel $(KERNEL) --driver $(DRIVER)
+	@tests/check --arch $(ARCH) --dom0 $(DOM0) --xen $(XEN) --kernel $(KERNEL) --driver $(DRIVER)
 
 # On kernels that are built for it, which look for mistakes: ten minutes more the first time. With
 # QUICK, in dom0 only, and what is left to chance no more often than by make check.
 .PHONY: check-debug
 check-debug: setup
-	@vm/setup --kernel
-	@tests/check-vm --kernel 6.1-debug --timeout 14400 $(if $(QUICK),dom0,--full)
+	@tests/check-vm --xen $(XEN) --kernel $(firstword $(subst -, ,$(KERNEL)))-debug --timeout 14400 $(if $(QUICK),dom0,--full)
 
 .PHONY: check-64k
 check-64k: setup
-	@vm/setup --kernel --arm64
+	@vm/setup --arm64
 	@tests/check-64k
 
 .PHONY: check-clients
 check-clients: setup
-	@clients/run --kernel $(KERNEL) --driver $(DRIVER) --dom0 $(DOM0)
+	@clients/run --xen $(XEN) --kernel $(KERNEL) --driver $(DRIVER) --dom0 $(DOM0)
 
 .PHONY: bench
 bench:
-	@vm/setup --run --build --bench $(if $(filter arm64,$(ARCH)),--arm64)
-	@bench/run --arch $(ARCH) --kernel $(KERNEL)
+	@vm/setup --run --bench $(if $(filter arm64,$(ARCH)),--arm64)
+	@bench/run --arch $(ARCH) --xen $(XEN) --kernel $(KERNEL)
 
 .PHONY: check-install
 check-install:
@@ -85,18 +90,21 @@ module: $(BUILD)/xen-gntdev.ko
 # gnt(1), linked with Debian's Xen libraries.
 .PHONY: tools
 tools:
-	@vm/setup --build
-	@$(MAKE) --no-print-directory -C tools OUT=$(CURDIR)/build/tools
+	@vm/in-root --xen $(XEN) make --no-print-directory -C tools OUT=$(CURDIR)/build/tools
 
 # Built beside the sources, so that one tree serves several kernels.
-$(BUILD)/xen-gntdev.ko: $(SOURCES)
+made_for := $(if $(filter file,$(origin KDIR)),$(dir $(KDIR))kernel-release)
+$(BUILD)/xen-gntdev.ko: $(SOURCES) $(wildcard $(made_for))
+	@[ "$(origin KDIR)" != file ] || vm/fetch --arch $(ARCH) --headers $(KERNEL)
+	@[ -z "$(made_for)" ] || cmp -s $(made_for) $(BUILD)/made-for || rm -rf $(BUILD)
 	@mkdir -p $(BUILD)/tree/driver $(BUILD)/tree/include/uapi/xen
-	@[ "$(origin KDIR)" != file ] || vm/fetch --arch $(ARCH) $(KERNEL)
 	@cp -u driver/*.[ch] driver/Kbuild $(BUILD)/tree/driver/
 	@cp -u include/uapi/xen/gntdev.h $(BUILD)/tree/include/uapi/xen/
-	@$(MAKE) --no-print-directory -C $(KDIR) $(CROSS) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) \
+	@$(if $(filter file,$(origin KDIR)),vm/in-root --arch $(ARCH) --kernel $(KERNEL) make,$(MAKE)) \
+		--no-print-directory -C $(KDIR) $(CROSS) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) \
 		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	@cp $(BUILD)/tree/driver/xen-gntdev.ko $@
+	@[ -z "$(made_for)" ] || cp $(made_for) $(BUILD)/made-for
 
 .PHONY: clean
 clean:

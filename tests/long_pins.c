@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/if_xdp.h>
-#include <linux/io_uring.h>
 #include <linux/videodev2.h>
 #include <net/if.h>
 #include <signal.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/grant.h"
+#include "lib/ring.h"
 #include "lib/socket.h"
 
 /* In linux/io_uring.h since 6.5; user_addr is what was resv2. */
@@ -61,8 +61,7 @@ static int rings_in(char *mapping, bool *worked)
 	int fd;
 
 	*worked = false;
-	params.cq_off.resv2 = (uintptr_t)mapping;
-	params.sq_off.resv2 = (uintptr_t)mapping + 2 * PAGE;
+	ring_use_memory(&params, mapping, mapping + 2 * PAGE);
 	fd = ring_setup(128, &params);
 	if (fd < 0)
 		return -1;

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/chance.h"
 #include "lib/grant.h"
 
 #define PAGES 12		/* of a world */
@@ -701,29 +702,21 @@ static const struct kind {
 
 /* ---- sequences ---- */
 
-static uint32_t random_word(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state >> 16;
-}
-
 static void make_sequence(uint64_t seed, struct op *ops)
 {
-	uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
+	uint64_t state = chance_begin(seed);
 	unsigned int all = 0;
 
 	for (unsigned int k = 0; k < KINDS; k++)
 		all += kinds[k].weight;
 	for (unsigned int i = 0; i < LENGTH; i++) {
-		unsigned int pick = random_word(&state) % all, k = 0;
+		unsigned int pick = chance_word(&state) % all, k = 0;
 
 		while (pick >= kinds[k].weight)
 			pick -= kinds[k++].weight;
 		ops[i].code = k;
 		for (unsigned int j = 0; j < 3; j++)
-			ops[i].r[j] = random_word(&state);
+			ops[i].r[j] = chance_word(&state);
 	}
 }
 

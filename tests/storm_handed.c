@@ -20,7 +20,6 @@
 #include <linux/errqueue.h>
 #include <linux/futex.h>
 #include <linux/if_xdp.h>
-#include <linux/io_uring.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <net/if.h>
@@ -50,7 +49,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "lib/chance.h"
 #include "lib/grant.h"
+#include "lib/ring.h"
 
 #define NOBODY 65534
 #define LENGTH 200		/* of a sequence */
@@ -703,8 +704,7 @@ static void do_ring_there(struct thread *me, const uint32_t *r)
 		params.flags |= SETUP_NO_SQARRAY;
 	if (r[2] & 2)
 		params.flags |= IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
-	params.cq_off.resv2 = (uintptr_t)rings.at;	/* user_addr, since 6.5 */
-	params.sq_off.resv2 = (uintptr_t)entries.at;
+	ring_use_memory(&params, rings.at, entries.at);
 	fd = C(syscall(SYS_io_uring_setup, 1U << (r[2] / 4 % 8), &params));
 	if (fd < 0)
 		return;
@@ -1113,30 +1113,22 @@ _Static_assert(KINDS <= MOST_KINDS, "too many kinds");
 
 /* ---- a process of threads ---- */
 
-static uint32_t random_word(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state >> 16;
-}
-
 static void make_sequence(uint64_t seed, struct op *ops)
 {
-	uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
+	uint64_t state = chance_begin(seed);
 	unsigned int all = 0;
 
 	for (unsigned int k = 0; k < KINDS; k++)
 		all += kinds[k].weight;
 	for (unsigned int i = 0; i < LENGTH; i++) {
-		unsigned int pick = random_word(&state) % all, k = 0;
+		unsigned int pick = chance_word(&state) % all, k = 0;
 
 		while (pick >= kinds[k].weight)
 			pick -= kinds[k++].weight;
 		/* Before there is a mapping, the rest has nothing to do. */
 		ops[i].code = i < 3 ? 0 : k;
 		for (unsigned int j = 0; j < 4; j++)
-			ops[i].r[j] = random_word(&state);
+			ops[i].r[j] = chance_word(&state);
 	}
 }
 

@@ -36,11 +36,11 @@ bool guest_suspend(const char *guest, enum suspend how, unsigned int granter, ch
 bool guest_exists(unsigned int domid)
 {
 	static xc_interface *xc;
-	xc_dominfo_t info;
+	xc_domaininfo_t info;
 
 	if (!xc)
 		xc = xc_interface_open(NULL, NULL, 0);
 	if (!xc)
 		t_bail("Xen cannot be asked: %m");
-	return xc_domain_getinfo(xc, domid, 1, &info) == 1 && info.domid == domid;
+	return xc_domain_getinfolist(xc, domid, 1, &info) == 1 && info.domain == domid;
 }

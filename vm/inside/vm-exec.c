@@ -100,10 +100,10 @@ static bool find_guest(const char *name)
 
 static bool guest_lives(void)
 {
-	xc_dominfo_t info;
+	xc_domaininfo_t info;
 
-	return xc_domain_getinfo(guest.xc, guest.domid, 1, &info) == 1 &&
-	       info.domid == guest.domid && !info.dying && !info.shutdown;
+	return xc_domain_getinfolist(guest.xc, guest.domid, 1, &info) == 1 && info.domain == guest.domid &&
+	       !(info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown));
 }
 
 static void send_packet(uint32_t type, const char *bytes, uint32_t length)
