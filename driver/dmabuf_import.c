@@ -57,14 +57,14 @@ static gntdev_retry_attempt retry_end;
  * What exporters see of the device: it reaches all memory, and its addresses are the physical ones
  * of this domain. Nothing is copied to a place that it can reach, nor back.
  */
-static dma_addr_t import_map_page(struct device *dev, struct page *page, unsigned long offset,
-				  size_t size, enum dma_data_direction direction,
-				  unsigned long attrs)
+static dma_addr_t import_map_phys(struct device *dev, GNTDEV_PHYS_ARGS, size_t size,
+				  enum dma_data_direction direction, unsigned long attrs)
 {
-	return page_to_phys(page) + offset;
+	/* What is no memory cannot be granted. */
+	return attrs & DMA_ATTR_MMIO ? DMA_MAPPING_ERROR : GNTDEV_PHYS;
 }
 
-static void import_unmap_page(struct device *dev, dma_addr_t address, size_t size,
+static void import_unmap_phys(struct device *dev, dma_addr_t address, size_t size,
 			      enum dma_data_direction direction, unsigned long attrs)
 {
 }
@@ -88,8 +88,8 @@ static void import_unmap_sg(struct device *dev, struct scatterlist *list, int n,
 }
 
 static const struct dma_map_ops import_dma_ops = {
-	.map_page = import_map_page,
-	.unmap_page = import_unmap_page,
+	.GNTDEV_MAP_PHYS = import_map_phys,
+	.GNTDEV_UNMAP_PHYS = import_unmap_phys,
 	.map_sg = import_map_sg,
 	.unmap_sg = import_unmap_sg,
 };

@@ -20,6 +20,7 @@
 #include <xen/xen.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "compat.h"
 #include "copy.h"
 #include "dmabuf.h"
 #include "grants.h"
@@ -330,6 +331,10 @@ static int __init gntdev_init(void)
 		       XEN_PAGE_SIZE);
 		return -EOPNOTSUPP;
 	}
+	if (gntdev_is_pv() && !GNTDEV_FINDS_PAGES) {
+		pr_err("a kernel without CONFIG_FIND_NORMAL_PAGE is not supported in a PV domain\n");
+		return -EOPNOTSUPP;
+	}
 
 	err = gntdev_grants_init();
 	if (err)
@@ -378,6 +383,7 @@ static void __exit gntdev_exit(void)
 module_init(gntdev_init);
 module_exit(gntdev_exit);
 
-MODULE_IMPORT_NS(DMA_BUF);
+/* What MODULE_IMPORT_NS() makes of a name, which is a string in some kernels. */
+MODULE_INFO(import_ns, "DMA_BUF");
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("User-space access to grants of other Xen domains");

@@ -33,7 +33,7 @@ struct gntdev_stats {
 DECLARE_PER_CPU(struct gntdev_stats, gntdev_stats);
 
 /* One instruction on x86. */
-#define gntdev_count(member, n)	this_cpu_add(gntdev_stats.member, n)
+#define gntdev_count(member, n)	this_cpu_add(gntdev_stats.member, (u64)(n))
 
 extern const struct attribute_group *gntdev_stats_groups[];
 

@@ -15,6 +15,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "sweep.h"
 
 /* How long an object is left alone after it was used, at least. */
@@ -76,7 +77,7 @@ static void end_round(struct work_struct *work)
 
 	spin_lock(&lists_lock);
 	if (!list_empty(&waiting))
-		queue_delayed_work(system_unbound_wq, &round_work, ROUND);
+		queue_delayed_work(system_dfl_wq, &round_work, ROUND);
 	spin_unlock(&lists_lock);
 }
 
@@ -127,7 +128,7 @@ void gntdev_sweep_use(struct gntdev_sweep *sweep)
 	spin_lock(&lists_lock);
 	if (list_empty(&sweep->link)) {
 		list_add_tail(&sweep->link, &waiting);
-		queue_delayed_work(system_unbound_wq, &round_work, ROUND);
+		queue_delayed_work(system_dfl_wq, &round_work, ROUND);
 	}
 	spin_unlock(&lists_lock);
 }

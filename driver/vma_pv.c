@@ -16,7 +16,7 @@
  *
  * The VMA has neither VM_MIXEDMAP nor VM_PFNMAP. With either, a fork would copy the entries; with
  * VM_PFNMAP the kernel could not do I/O on the pages, either. The entries carry the special bit
- * instead, for which the core kernel asks ->find_special_page.
+ * instead, for which the core kernel asks ->find_special_page (->find_normal_page since Linux 6.18).
  */
 
 #include <linux/err.h>
@@ -131,7 +131,8 @@ static int find_pte(pte_t *pte, unsigned long address, void *context)
 {
 	struct pte_finder *finder = context;
 
-	finder->view->ptes[finder->page++] = arbitrary_virt_to_machine(pte).maddr;
+	/* Others may be at work on an entry that is mapped. For that nothing changes here. */
+	WRITE_ONCE(finder->view->ptes[finder->page++], arbitrary_virt_to_machine(pte).maddr);
 	return 0;
 }
 
@@ -150,8 +151,8 @@ static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned
  * mmap_lock.
  *
  * That does not keep a page table that has no entry: since Linux 6.14 madvise() frees it, with the
- * lock of the VMA only. But it calls the notifier before. So the entries are looked for again
- * whenever that may have been.
+ * lock of the VMA only (CONFIG_PT_RECLAIM). But it calls the notifier before. So the entries are
+ * looked for again whenever that may have been: see "Page tables that go" in doc/design.md.
  *
  * The hypercalls wait until apply_to_page_range() is through: in its callback the kernel may be
  * collecting page-table changes, and Xen must see the tables as they are.
@@ -172,12 +173,13 @@ static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsi
 		/* No entry may come while the core kernel believes that none is there. */
 		seq = mmu_interval_read_begin(&view->notifier);
 		err = find_ptes(view, mm, first, n);
-		if (err)
-			break;
 		spin_lock(&mapping->lock);
 		if (READ_ONCE(gntdev_mapping_suspended)) {
 			err = -ERESTARTNOINTR;
-		} else if (!mmu_interval_read_retry(&view->notifier, seq)) {
+		} else if (mmu_interval_read_retry(&view->notifier, seq)) {
+			/* What was found may be gone; one that goes at once looks like -ENOMEM. */
+			err = 0;
+		} else if (!err) {
 			err = gntdev_grants_map_ptes(view->range->refs + view->first + first,
 						     view->ptes + first,
 						     view_handles(view) + first, n,
@@ -440,7 +442,7 @@ static int pv_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned
 	return (flags ^ vma->vm_flags) & VM_ACCESS_FLAGS ? -EACCES : 0;
 }
 
-static struct page *pv_find_special_page(struct vm_area_struct *vma, unsigned long address)
+static struct page * __maybe_unused pv_find_page(struct vm_area_struct *vma, unsigned long address)
 {
 	struct gntdev_pv_view *view = vma->vm_private_data;
 	unsigned long page = (address - vma->vm_start) >> PAGE_SHIFT;
@@ -482,5 +484,7 @@ const struct vm_operations_struct gntdev_pv_vm_ops = {
 	.mprotect = pv_mprotect,
 	.fault = pv_fault,
 	.pfn_mkwrite = pv_pfn_mkwrite,
-	.find_special_page = pv_find_special_page,
+#ifdef GNTDEV_FIND_PAGE
+	.GNTDEV_FIND_PAGE = pv_find_page,
+#endif
 };

@@ -7,7 +7,6 @@
 
 #include <linux/err.h>
 #include <linux/mm.h>
-#include <linux/pfn_t.h>
 
 #include "compat.h"
 #include "mapping.h"
@@ -27,7 +26,7 @@ static bool is_without_pages(const struct gntdev_mapping *mapping)
 /* One page of such a view. */
 static vm_fault_t insert_frame(struct vm_area_struct *vma, unsigned long address, struct page *page)
 {
-	return vmf_insert_mixed(vma, address, page_to_pfn_t(page));
+	return vmf_insert_mixed(vma, address, page_to_pfn(page));
 }
 
 static int insert_frames(struct vm_area_struct *vma, struct page **pages)

@@ -2,6 +2,7 @@
 /* fork: shared in translated mode, absent in PV. exec and exit: all is gone. */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -127,6 +128,29 @@ static void parent_exits(void)
 	mapping = dev_mmap(fd, index_, N, RW);
 }
 
+/*
+ * After MADV_DONTFORK. Newer kernels refuse MADV_DOFORK for every mapping that cannot be expanded.
+ * The vDSO is one of those, too.
+ */
+static void forks_again(void)
+{
+	void *vdso = (void *)getauxval(AT_SYSINFO_EHDR);
+	int err = errno_of(madvise(vdso, PAGE, MADV_DOFORK));
+
+	check_errno("V6", madvise(mapping, N * PAGE, MADV_DOFORK), err,
+		    "MADV_DOFORK, which this kernel %s", err ? "refuses" : "has for such mappings");
+	if (!err) {
+		children("fork after MADV_DOFORK");
+		return;
+	}
+	check_eq("V6", t_wait(t_child(look, NULL)), 1, "without it no child has the mapping");
+	check_eq("V6", mapping_bad(mapping, N, 12), 0, "and the parent is undisturbed");
+	dev_munmap(mapping, N);
+	mapping = dev_mmap(fd, index_, N, RW);
+	check("V6", mapping != MAP_FAILED, "mapped once more, it is as at first");
+	children("fork after a new mmap");
+}
+
 int main(void)
 {
 	t_start();
@@ -144,8 +168,7 @@ int main(void)
 	madvise(mapping, N * PAGE, MADV_DONTFORK);
 	check_eq("V6", t_wait(t_child(look, NULL)), 1, "after MADV_DONTFORK no child has it");
 	check_eq("V6", mapping_bad(mapping, N, 12), 0, "and the parent is undisturbed");
-	madvise(mapping, N * PAGE, MADV_DOFORK);
-	children("fork after MADV_DOFORK");
+	forks_again();
 	madvise(mapping, N * PAGE, MADV_WIPEONFORK);
 	children("fork after MADV_WIPEONFORK");
 	parent_unmaps();

@@ -6,6 +6,9 @@
 #ifndef TESTS_INJECT_H
 #define TESTS_INJECT_H
 
+/* As files of the driver have it, which come too late. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/mm.h>
 #include <asm/xen/hypercall.h>
 #include <xen/grant_table.h>

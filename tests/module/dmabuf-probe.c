@@ -560,6 +560,7 @@ static struct miscdevice probe_device = {
 
 module_misc_device(probe_device);
 
-MODULE_IMPORT_NS(DMA_BUF);
+/* What MODULE_IMPORT_NS() makes of a name, which is a string in some kernels. */
+MODULE_INFO(import_ns, "DMA_BUF");
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Tests of dma-bufs");
