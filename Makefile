@@ -36,9 +36,11 @@ help:
 	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (XEN=, KERNEL=)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
 	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=, W=1, KDIR=...)"
+	@echo "make modules-all  that it builds for every kernel, flavour and architecture of Debian 12 and 13"
 	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
 	@echo "make install   DKMS for the module, manual pages, udev rule  (DESTDIR=, PREFIX=$(PREFIX); make uninstall)"
 	@echo "make check-install  build the Debian packages, and try them on a Debian of their own"
+	@echo "make check-host  make demo and a part of make check on a fresh Debian 12 and 13"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
 
@@ -75,6 +77,11 @@ check-install:
 	@vm/setup --run --package
 	@packaging/test
 
+.PHONY: check-host
+check-host:
+	@vm/setup --package
+	@tests/check-host
+
 .PHONY: lint
 lint: setup
 	@tests/static --lint
@@ -86,6 +93,11 @@ setup:
 
 .PHONY: module
 module: $(BUILD)/xen-gntdev.ko
+
+# For all kernels that it is made for, without a warning.
+.PHONY: modules-all
+modules-all: setup
+	@tests/static --kernels
 
 # gnt(1), linked with Debian's Xen libraries.
 .PHONY: tools
