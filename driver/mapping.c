@@ -499,7 +499,8 @@ void gntdev_mapping_release(struct gntdev_mapping *mapping, const struct gntdev_
  *
  * Return: for gntdev_mapping_release_end().
  */
-int gntdev_mapping_release_begin(void) __acquires(&releasing)
+int gntdev_mapping_release_begin(void)
+	__acquires(&releasing)
 {
 	return srcu_read_lock(&releasing);
 }

@@ -16,7 +16,8 @@
  *
  * The VMA has neither VM_MIXEDMAP nor VM_PFNMAP. With either, a fork would copy the entries; with
  * VM_PFNMAP the kernel could not do I/O on the pages, either. The entries carry the special bit
- * instead, for which the core kernel asks ->find_special_page (->find_normal_page since Linux 6.18).
+ * instead, for which the core kernel asks ->find_special_page, whose name is find_normal_page since
+ * Linux 6.18.
  */
 
 #include <linux/err.h>
@@ -442,7 +443,7 @@ static int pv_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned
 	return (flags ^ vma->vm_flags) & VM_ACCESS_FLAGS ? -EACCES : 0;
 }
 
-static struct page * __maybe_unused pv_find_page(struct vm_area_struct *vma, unsigned long address)
+static __maybe_unused struct page *pv_find_page(struct vm_area_struct *vma, unsigned long address)
 {
 	struct gntdev_pv_view *view = vma->vm_private_data;
 	unsigned long page = (address - vma->vm_start) >> PAGE_SHIFT;
