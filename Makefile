@@ -39,7 +39,7 @@ help:
 	@echo "make modules-all  that it builds for every kernel, flavour and architecture of Debian 12 and 13"
 	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
 	@echo "make install   DKMS for the module, manual pages, udev rule  (DESTDIR=, PREFIX=$(PREFIX); make uninstall)"
-	@echo "make check-install  build the Debian packages, and try them on a Debian of their own"
+	@echo "make check-install  build the Debian packages on Debian 12 and 13, and try them there"
 	@echo "make check-host  make demo and a part of make check on a fresh Debian 12 and 13"
 	@echo "make lint      check what needs no Xen, coding style included"
 	@echo "make clean     remove what was built (not what was fetched: $(CACHE))"
