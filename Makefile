@@ -6,7 +6,7 @@ XEN ?= 4.20
 KERNEL ?= 6.12
 DRIVER ?= ours
 ifeq ($(KERNEL),newest)
-override KERNEL := $(shell vm/fetch --newest)
+override KERNEL := $(or $(shell vm/fetch --newest),$(error no newest kernel is known))
 endif
 # The mode of dom0 on amd64: pv or pvh.
 DOM0 ?= pv
@@ -99,12 +99,17 @@ module: $(BUILD)/xen-gntdev.ko
 modules-all: setup
 	@tests/static --kernels
 
-# gnt(1), linked with Debian's Xen libraries.
+# gnt(1), linked with Debian's Xen libraries; what is built in the older release runs on both.
 .PHONY: tools
 tools:
-	@vm/in-root --xen $(XEN) make --no-print-directory -C tools OUT=$(CURDIR)/build/tools
+	@vm/in-root --release bookworm make --no-print-directory -C tools OUT=$(CURDIR)/build/tools
 
 # Built beside the sources, so that one tree serves several kernels.
+# Whatever KDIR is, and however new: its build asks itself what is to do.
+ifneq ($(origin KDIR),file)
+BUILD := build/kdir
+.PHONY: $(BUILD)/xen-gntdev.ko
+endif
 made_for := $(if $(filter file,$(origin KDIR)),$(dir $(KDIR))kernel-release)
 $(BUILD)/xen-gntdev.ko: $(SOURCES) $(wildcard $(made_for))
 	@[ "$(origin KDIR)" != file ] || vm/fetch --arch $(ARCH) --headers $(KERNEL)

@@ -8,8 +8,8 @@
  * nothing (bench.c). At the last of these a record is written: a line "record N", then for each
  * block of code that was executed "ADDRESS INSTRUCTIONS COUNT", the first in hexadecimal.
  *
- * The interface is that of QEMU's docs/devel/tcg-plugins.rst, version 1; Debian has no header for
- * it, so what is used of it is declared here.
+ * The interface is that of QEMU's docs/devel/tcg-plugins.rst: version 1, which QEMU 7.2 has, or 4, for
+ * 10.0 and later. Debian has no header for it, so what is used of it is declared here.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -30,15 +30,27 @@ void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+/* Version 1 returns where the bytes are; since 3 they are copied, and the answer is how many. */
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *bytes, size_t size);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, enum qemu_plugin_op op,
-					      void *counter, uint64_t add);
+/* Until 1. */
+__attribute__((weak)) void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb,
+	enum qemu_plugin_op op, void *counter, uint64_t add);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
+	void (*call)(unsigned int cpu, void *context), enum qemu_plugin_cb_flags flags,
+	void *context);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 	void (*call)(unsigned int cpu, void *context), enum qemu_plugin_cb_flags flags,
 	void *context);
 
+/* QEMU looks at it when this library is loaded. */
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
+
+__attribute__((constructor)) static void choose_version(void)
+{
+	if (!qemu_plugin_register_vcpu_tb_exec_inline)
+		qemu_plugin_version = 4;
+}
 
 /* A run of instructions that is executed as a whole. */
 struct block {
@@ -120,12 +132,21 @@ static void reach_mark(unsigned int cpu, void *context)
 	marks[(uintptr_t)context]();
 }
 
+static void count(unsigned int cpu, void *block)
+{
+	(void)cpu;
+	((struct block *)block)->count++;
+}
+
 /* On x86 nopl 0x474e54NN(%rax), on arm64 movz xzr, #0x47NN; NN from 01 on. */
 static bool is_mark(const struct qemu_plugin_insn *insn, uintptr_t *which)
 {
 	static const unsigned char start[] = { 0x0f, 0x1f, 0x80 }, last[] = { 0x54, 0x4e, 0x47 };
-	const unsigned char *bytes = qemu_plugin_insn_data(insn);
+	unsigned char copy[16];
+	const unsigned char *bytes = qemu_plugin_insn_data(insn, copy, sizeof(copy));
 
+	if (qemu_plugin_version > 1)
+		bytes = copy;
 	if (qemu_plugin_insn_size(insn) == 4) {
 		uint32_t word;
 
@@ -147,7 +168,10 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	uintptr_t which;
 
 	(void)id;
-	qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->count, 1);
+	if (qemu_plugin_version == 1)
+		qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->count, 1);
+	else
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, count, QEMU_PLUGIN_CB_NO_REGS, block);
 	for (size_t i = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
