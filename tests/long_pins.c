@@ -61,6 +61,9 @@ static int rings_in(char *mapping, bool *worked)
 	int fd;
 
 	*worked = false;
+	/* As new memory is; where it is refused, it is compared with what it was. */
+	if (!t_pv())
+		memset(mapping, 0, 4 * PAGE);
 	ring_use_memory(&params, mapping, mapping + 2 * PAGE);
 	fd = ring_setup(128, &params);
 	if (fd < 0)
