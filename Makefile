@@ -2,8 +2,8 @@
 # gntdev: the Xen grant device for Linux. `make help` tells what can be made.
 
 # The system: a Xen and a kernel of Debian's. See vm/fetch --help.
-XEN ?= 4.20
-KERNEL ?= 6.12
+XEN ?= $(or $(VM_XEN),4.20)
+KERNEL ?= $(or $(VM_KERNEL),6.12)
 DRIVER ?= ours
 ifeq ($(KERNEL),newest)
 override KERNEL := $(or $(shell vm/fetch --newest),$(error no newest kernel is known))
