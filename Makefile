@@ -24,6 +24,12 @@ KDIR ?= $(CACHE)/$(KERNEL)/headers
 CROSS := $(if $(filter-out file,$(origin ARCH)),ARCH=x86)
 endif
 
+# Whatever KDIR is, and however new: its build asks itself what is to do.
+ifneq ($(origin KDIR),file)
+BUILD := build/kdir
+.PHONY: $(BUILD)/xen-gntdev.ko
+endif
+
 SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 
 .PHONY: help
@@ -35,7 +41,7 @@ help:
 	@echo "make check-64k  that a kernel with pages of 64 KiB is refused (arm64)"
 	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (XEN=, KERNEL=)"
 	@echo "make bench     measure the driver that Linux ships and this one, side by side"
-	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=, W=1, KDIR=...)"
+	@echo "make module    the driver: build/KERNEL/xen-gntdev.ko  (KERNEL=, W=1; KDIR=...: build/kdir/)"
 	@echo "make modules-all  that it builds for every kernel, flavour and architecture of Debian 12 and 13"
 	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
 	@echo "make install   DKMS for the module, manual pages, udev rule  (DESTDIR=, PREFIX=$(PREFIX); make uninstall)"
@@ -105,11 +111,6 @@ tools:
 	@vm/in-root --release bookworm make --no-print-directory -C tools OUT=$(CURDIR)/build/tools
 
 # Built beside the sources, so that one tree serves several kernels.
-# Whatever KDIR is, and however new: its build asks itself what is to do.
-ifneq ($(origin KDIR),file)
-BUILD := build/kdir
-.PHONY: $(BUILD)/xen-gntdev.ko
-endif
 made_for := $(if $(filter file,$(origin KDIR)),$(dir $(KDIR))kernel-release)
 $(BUILD)/xen-gntdev.ko: $(SOURCES) $(wildcard $(made_for))
 	@[ "$(origin KDIR)" != file ] || vm/fetch --arch $(ARCH) --headers $(KERNEL)

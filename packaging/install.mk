@@ -97,7 +97,7 @@ endif
 else
 install-module: install-parameters
 	@$(MAKE) --no-print-directory module KERNEL=$(RELEASE) KDIR=$(installed_kdir)
-	$(MAKE) -C $(installed_kdir) M=$(CURDIR)/build/$(RELEASE)/tree/driver \
+	$(MAKE) -C $(installed_kdir) M=$(CURDIR)/build/kdir/tree/driver \
 		INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates modules_install
 	$(if $(DESTDIR),,depmod $(RELEASE))
 
