@@ -59,60 +59,63 @@ static void *write_on(void *argument)
 	return NULL;
 }
 
-/* The kernel, as it copies from and to memory of a process. */
-static void *copy_on(void *argument)
+/* A pipe that @use has words of the pages go through. */
+static void *through_pipe(struct seen *seen,
+			  void (*use)(struct seen *seen, const int *ends, unsigned int page))
 {
-	struct seen *seen = argument;
 	unsigned int seed = seen->number;
 	int ends[2];
 
 	if (pipe(ends))
 		t_bail("pipe: %m");
-	for (; !over; seen->uses++) {
-		unsigned int page = rand_r(&seed) % N;
-		uint8_t *word = mapping + page * PAGE;
-		uint64_t got;
-
-		if (write(ends[1], word, sizeof(got)) != sizeof(got)) {
-			seen->faults++;
-			continue;
-		}
-		if (read(ends[0], word, sizeof(got)) == sizeof(got))
-			continue;
-		seen->faults++;
-		if (read(ends[0], &got, sizeof(got)) != sizeof(got))
-			t_bail("read from a pipe: %m");
-	}
+	for (; !over; seen->uses++)
+		use(seen, ends, rand_r(&seed) % N);
 	close(ends[0]);
 	close(ends[1]);
 	return NULL;
 }
 
+static uint64_t read_word(const int *ends)
+{
+	uint64_t got;
+
+	if (read(ends[0], &got, sizeof(got)) != sizeof(got))
+		t_bail("read from a pipe: %m");
+	return got;
+}
+
+static void copy_word(struct seen *seen, const int *ends, unsigned int page)
+{
+	uint8_t *word = mapping + page * PAGE;
+
+	if (write(ends[1], word, sizeof(uint64_t)) != sizeof(uint64_t)) {
+		seen->faults++;
+	} else if (read(ends[0], word, sizeof(uint64_t)) != sizeof(uint64_t)) {
+		seen->faults++;
+		read_word(ends);
+	}
+}
+
+/* The kernel, as it copies from and to memory of a process. */
+static void *copy_on(void *argument)
+{
+	return through_pipe(argument, copy_word);
+}
+
+static void hold_word(struct seen *seen, const int *ends, unsigned int page)
+{
+	struct iovec some = { mapping + page * PAGE, sizeof(uint64_t) };
+
+	if (vmsplice(ends[1], &some, 1, 0) != sizeof(uint64_t))
+		seen->faults++;
+	else
+		seen->wrong += read_word(ends) != pattern_word(SEED, page, 0);
+}
+
 /* The kernel, as it takes hold of pages. */
 static void *hold_on(void *argument)
 {
-	struct seen *seen = argument;
-	unsigned int seed = seen->number;
-	int ends[2];
-
-	if (pipe(ends))
-		t_bail("pipe: %m");
-	for (; !over; seen->uses++) {
-		unsigned int page = rand_r(&seed) % N;
-		struct iovec some = { mapping + page * PAGE, sizeof(uint64_t) };
-		uint64_t got;
-
-		if (vmsplice(ends[1], &some, 1, 0) != sizeof(got)) {
-			seen->faults++;
-			continue;
-		}
-		if (read(ends[0], &got, sizeof(got)) != sizeof(got))
-			t_bail("read from a pipe: %m");
-		seen->wrong += got != pattern_word(SEED, page, 0);
-	}
-	close(ends[0]);
-	close(ends[1]);
-	return NULL;
+	return through_pipe(argument, hold_word);
 }
 
 /* All pages at once. */
