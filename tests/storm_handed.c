@@ -791,6 +791,12 @@ static void do_submit(struct thread *me, const uint32_t *r)
 		memset(entry, 0, sizeof(*entry));
 		entry->opcode = codes[(r[2] >> 4 * i) % 16];
 		entry->fd = some_fd(me, r[3] >> 4 * i);
+		/*
+		 * On Linux 6.1 a ring that reads itself with IOSQE_ASYNC keeps its process in the kernel for
+		 * good, whatever the memory: it is ready, is tried, cannot be read, and is polled again.
+		 */
+		if (entry->fd == me->ring)
+			entry->fd = me->memory;
 		entry->addr = (uintptr_t)range.at;
 		entry->len = range.length;
 		if (entry->opcode == IORING_OP_MADVISE)
@@ -1086,14 +1092,18 @@ static void do_fork(struct thread *me, const uint32_t *r)
 {
 	struct range range = aim(r[0]);
 	bool traced = r[1] % 12 == 10;
+	pid_t parent = getpid(), pid;
 	int status;
-	pid_t pid;
 
 	C(madvise(range.at, range.length, r[3] % 2 ? MADV_DOFORK : MADV_DONTFORK));
 	pid = C(fork());
 	if (pid < 0)
 		return;
 	if (!pid) {
+		/* One that stops itself would be left when its parent is killed. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0);
 		if (traced)
 			ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		child(me, r);
