@@ -5,8 +5,8 @@
 XEN ?= $(or $(VM_XEN),4.20)
 KERNEL ?= $(or $(VM_KERNEL),6.12)
 DRIVER ?= ours
-ifeq ($(KERNEL),newest)
-override KERNEL := $(or $(shell vm/fetch --newest),$(error no newest kernel is known))
+ifneq ($(filter newest newest-%,$(KERNEL)),)
+override KERNEL := $(or $(shell vm/fetch --newest),$(error no newest kernel is known))$(KERNEL:newest%=%)
 endif
 # The mode of dom0 on amd64: pv or pvh.
 DOM0 ?= pv
