@@ -66,7 +66,6 @@ check-debug: setup
 
 .PHONY: check-64k
 check-64k: setup
-	@vm/setup --arm64
 	@tests/check-64k
 
 .PHONY: check-clients
@@ -75,7 +74,7 @@ check-clients: setup
 
 .PHONY: bench
 bench:
-	@vm/setup --run --bench $(if $(filter arm64,$(ARCH)),--arm64)
+	@vm/setup --run --bench
 	@bench/run --arch $(ARCH) --xen $(XEN) --kernel $(KERNEL)
 
 .PHONY: check-install
@@ -95,7 +94,7 @@ lint: setup
 # The packages of Debian that the other targets need. Says so when it installs one.
 .PHONY: setup
 setup:
-	@vm/setup $(if $(filter arm64,$(ARCH)),--arm64)
+	@vm/setup
 
 .PHONY: module
 module: $(BUILD)/xen-gntdev.ko
