@@ -2,11 +2,14 @@
 /*
  * The only file that asks Xen to map and unmap grants.
  *
- * Hypercalls go out in batches of up to BATCH operations. For unmapping, and for all that is done
- * to page-table entries of our choice, the operations stand in a page of the CPU (argpage.c), with
- * preemption off, so that no memory is needed and an MMU notifier may do it. Mapping into the
- * kernel goes through gnttab_map_refs() where the kernel has to note the foreign frame (the p2m of
- * a PV domain and of Arm). That one can sleep, and so its operations stand elsewhere.
+ * Hypercalls go out in batches of up to BATCH operations. On x86 these stand in a page of the CPU
+ * (argpage.c), with preemption off, so that no memory is needed and an MMU notifier may do it.
+ * Where that may not be they stand on the stack: on Arm, as gnttab_unmap_refs() takes a lock and
+ * frees memory there, which may sleep with PREEMPT_RT; with PREEMPT_RT anywhere, as nobody is to
+ * wait for a batch; and where gnttab_map_refs() maps pages that were not mapped before, as it
+ * sleeps for those that are paged out. (It is needed where the kernel has to note the foreign
+ * frame: for the p2m of a PV domain, and of Arm.) "What may sleep where" in doc/design.md has the
+ * whole of it.
  *
  * GNTST_eagain (the granting domain has the page paged out) is answered at once with -EAGAIN.
  * gnttab_map_refs() would instead sleep for up to 32 s for each such page. In a PV domain mmap()
@@ -37,8 +40,9 @@
 #include "grants.h"
 
 #define BATCH		GNTDEV_GRANTS_BATCH
-/* Up to this many operations of gnttab_map_refs() need no allocated buffer. */
+/* Where each takes more room on the stack than an operation, or nothing else may run. */
 #define SMALL_BATCH	8
+static_assert(SMALL_BATCH <= BATCH);
 
 #ifdef CONFIG_XEN_PV
 /*
@@ -50,19 +54,22 @@
 	((((u32)(_PAGE_SPECIAL | _PAGE_SOFT_DIRTY)) >> _PAGE_BIT_SOFTW1) << _GNTMAP_guest_avail0)
 #endif
 
-/* Operations of gnttab_map_refs() at a time where that sleeps for a page that is paged out. */
-#define SLEEPING_BATCH	32
-
 union batch {
 	struct gnttab_map_grant_ref map[BATCH];
 	struct gnttab_unmap_grant_ref unmap[BATCH];
-	struct gnttab_copy copy[SLEEPING_BATCH];
+#ifdef CONFIG_XEN_PV
+	struct gnttab_copy copy[BATCH];
+#endif
 };
+
+#if defined(CONFIG_X86) && !defined(CONFIG_PREEMPT_RT)
+/* Room for a batch on the stack, where it stands there. */
+struct batch_room {};
 
 static DEFINE_PER_CPU(union batch *, batches);
 
-/* The buffer of this CPU, until put_batch(); with preemption off. */
-static union batch *get_batch(void)
+/* Where the next batch stands, until put_batch(): in a page of this CPU, with preemption off. */
+static union batch *get_batch(struct batch_room *room)
 {
 	return get_cpu_var(batches);
 }
@@ -71,6 +78,50 @@ static void put_batch(void)
 {
 	put_cpu_var(batches);
 }
+
+static void free_batches(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		gntdev_argpage_free(per_cpu(batches, cpu));
+}
+
+static int alloc_batches(void)
+{
+	unsigned int cpu;
+
+	BUILD_BUG_ON(sizeof(union batch) > PAGE_SIZE);
+	for_each_possible_cpu(cpu) {
+		union batch *batch = gntdev_argpage_alloc(cpu_to_node(cpu));
+
+		if (!batch) {
+			free_batches();
+			return -ENOMEM;
+		}
+		per_cpu(batches, cpu) = batch;
+	}
+	return 0;
+}
+#else
+struct batch_room {
+	union batch batch;
+};
+
+static union batch *get_batch(struct batch_room *room)
+{
+	return &room->batch;
+}
+
+static void put_batch(void) {}
+
+static void free_batches(void) {}
+
+static int alloc_batches(void)
+{
+	return 0;
+}
+#endif
 
 /* This domain, where grants to itself must be refused; otherwise DOMID_INVALID. */
 static domid_t own_domid = DOMID_INVALID;
@@ -159,14 +210,6 @@ static void own_domid_init(void) {}
 void gntdev_grants_new_life(void) {}
 #endif
 
-static void free_batches(void)
-{
-	unsigned int cpu;
-
-	for_each_possible_cpu(cpu)
-		gntdev_argpage_free(per_cpu(batches, cpu));
-}
-
 /**
  * gntdev_grants_init() - make ready to map grants
  *
@@ -174,20 +217,11 @@ static void free_batches(void)
  */
 int gntdev_grants_init(void)
 {
-	unsigned int cpu;
+	int err = alloc_batches();
 
-	BUILD_BUG_ON(sizeof(union batch) > PAGE_SIZE);
-	for_each_possible_cpu(cpu) {
-		union batch *batch = gntdev_argpage_alloc(cpu_to_node(cpu));
-
-		if (!batch) {
-			free_batches();
-			return -ENOMEM;
-		}
-		per_cpu(batches, cpu) = batch;
-	}
-	own_domid_init();
-	return 0;
+	if (!err)
+		own_domid_init();
+	return err;
 }
 
 /**
@@ -275,6 +309,7 @@ static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
 	return err ?: failed;
 }
 
+#ifdef CONFIG_XEN_PV
 /*
  * Are pages paged out? A copy of no bytes to them tells, and has them paged in. All other refusals
  * are left to the one who maps them. Only a page that goes in the moment between the two still has
@@ -282,8 +317,10 @@ static int map_refs_plain(struct gnttab_map_grant_ref *ops, struct page **pages,
  */
 static int ask_paged_out(const struct ioctl_gntdev_grant_ref *refs, unsigned int count)
 {
-	struct gnttab_copy *ops = get_batch()->copy;
-	xen_pfn_t frame = virt_to_gfn(ops);
+	/* Nothing is copied from there: any page of this domain does. */
+	xen_pfn_t frame = xen_page_to_gfn(ZERO_PAGE(0));
+	struct batch_room room;
+	struct gnttab_copy *ops = get_batch(&room)->copy;
 	unsigned int i;
 	int err;
 
@@ -300,6 +337,12 @@ static int ask_paged_out(const struct ioctl_gntdev_grant_ref *refs, unsigned int
 	put_batch();
 	return err == -EAGAIN ? err : 0;
 }
+#else
+static int ask_paged_out(const struct ioctl_gntdev_grant_ref *refs, unsigned int count)
+{
+	return 0;
+}
+#endif
 
 /**
  * gntdev_grants_map() - map grants at the kernel's addresses of unpopulated pages
@@ -320,32 +363,25 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 {
 	bool noted = gntdev_is_pv() || !IS_ENABLED(CONFIG_X86);
 	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
-	struct gnttab_map_grant_ref small[SMALL_BATCH], *ops = small;
-	unsigned int batch = noted ? SMALL_BATCH : BATCH, done = 0, n, i;
+	/* For gnttab_map_refs(), which sleeps. */
+	struct gnttab_map_grant_ref own[BATCH], *ops = own;
+	unsigned int done = 0, n, i;
+	struct batch_room room;
 	int err = 0;
-
-	if (noted && count > SMALL_BATCH) {
-		n = min_t(unsigned int, count, gntdev_is_pv() ? SLEEPING_BATCH : BATCH);
-		ops = kmalloc_array(n, sizeof(*ops), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-		if (ops)
-			batch = n;
-		else
-			ops = small;
-	}
 
 	while (done < count && !err) {
 		if (fatal_signal_pending(current)) {
 			err = -EINTR;
 			break;
 		}
-		n = min(count - done, batch);
+		n = min_t(unsigned int, count - done, BATCH);
 		if (gntdev_is_pv()) {
 			err = ask_paged_out(refs + done, n);
 			if (err)
 				break;
 		}
 		if (!noted)
-			ops = get_batch()->map;
+			ops = get_batch(&room)->map;
 		for (i = 0; i < n; i++)
 			gnttab_set_map_op(&ops[i], (phys_addr_t)kernel_address(pages[done + i]),
 					  flags, refs[done + i].ref,
@@ -360,8 +396,6 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 		cond_resched();
 	}
 
-	if (noted && ops != small)
-		kfree(ops);
 	if (err)
 		gntdev_grants_unmap(pages, handles, done);
 	return err;
@@ -398,6 +432,7 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 {
 	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
 	unsigned int done = 0, n, i;
+	struct batch_room room;
 	int err = 0;
 
 	while (done < count && !err) {
@@ -409,7 +444,7 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 			continue;
 		if (refuse || handles[done] == GNTDEV_HANDLE_STAND_IN)
 			return -ENOSPC;
-		ops = get_batch()->map;
+		ops = get_batch(&room)->map;
 		for (i = 0; i < n; i++)
 			gnttab_set_map_op(&ops[i], (phys_addr_t)kernel_address(pages[done + i]),
 					  flags, refs[done + i].ref,
@@ -424,7 +459,8 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 /* Unmaps pages that are mapped, no more than BATCH. Returns how many Xen refused to unmap. */
 static unsigned int unmap_batch(struct page **pages, grant_handle_t *handles, unsigned int count)
 {
-	struct gnttab_unmap_grant_ref *ops = get_batch()->unmap;
+	struct batch_room room;
+	struct gnttab_unmap_grant_ref *ops = get_batch(&room)->unmap;
 	unsigned int refused = 0, i;
 	int err;
 
@@ -508,6 +544,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 {
 	u32 flags = GNTMAP_host_map | GNTMAP_contains_pte;
 	unsigned int start, end, n;
+	struct batch_room room;
 	int err = 0, failed;
 
 	if (kind != GNTDEV_PTES_KERNEL)
@@ -528,7 +565,7 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 			break;
 		}
 		start = end;
-		ops = get_batch()->map;
+		ops = get_batch(&room)->map;
 		for (n = 0; n < BATCH && end < count; n++, end++) {
 			if (handles[end] != INVALID_GRANT_HANDLE)
 				break;
@@ -561,9 +598,10 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 			      bool may_yield)
 {
 	unsigned int next = 0, refused = 0, i, n;
+	struct batch_room room;
 
 	while (next < count) {
-		struct gnttab_unmap_grant_ref *ops = get_batch()->unmap;
+		struct gnttab_unmap_grant_ref *ops = get_batch(&room)->unmap;
 		int err = 0;
 
 		for (n = 0; n < BATCH && next < count; next++) {
