@@ -321,7 +321,10 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 	struct gntdev_instance *instance = export->instance;
 
 	mutex_lock(&instance->lock);
-	list_del(&export->link);
+	if (!list_empty(&export->link)) {
+		list_del(&export->link);
+		instance->n_exports--;
+	}
 	gntdev_table_unreserve(&instance->table, export->count);
 	mutex_unlock(&instance->lock);
 	trace_gntdev_export_released(export->fd, 0);
@@ -411,6 +414,7 @@ static struct dma_buf *make_dmabuf(struct gntdev_export *export)
 	mutex_lock(&instance->lock);
 	export->file = dmabuf->file;
 	list_add(&export->link, &instance->exports);
+	instance->n_exports++;
 	mutex_unlock(&instance->lock);
 	return dmabuf;
 }
@@ -547,9 +551,14 @@ static struct gntdev_export *find_export(struct gntdev_instance *instance, int f
 	struct files_struct *files = current->files;
 	const struct file *file;
 
+	/*
+	 * With the instance's lock no export's file can go, so that an address is a file's also
+	 * where the descriptor has changed meanwhile. The lock of descriptors is not for long.
+	 */
 	mutex_lock(&instance->lock);
 	spin_lock(&files->file_lock);
 	file = files_lookup_fd_locked(files, fd);
+	spin_unlock(&files->file_lock);
 	list_for_each_entry(export, &instance->exports, link) {
 		if (file && export->file == file) {
 			found = export;
@@ -560,7 +569,6 @@ static struct gntdev_export *find_export(struct gntdev_instance *instance, int f
 	}
 	if (found)
 		kref_get(&found->ref);
-	spin_unlock(&files->file_lock);
 	mutex_unlock(&instance->lock);
 	return found;
 }

@@ -286,6 +286,7 @@ long gntdev_import(struct gntdev_instance *instance,
 	trace_gntdev_import(op.domid, import->refs[0], op.count, op.fd, 0);
 	mutex_lock(&instance->lock);
 	list_add(&import->link, &instance->imports);
+	instance->n_imports++;
 	mutex_unlock(&instance->lock);
 	return 0;
 
@@ -322,8 +323,10 @@ long gntdev_import_release(struct gntdev_instance *instance,
 			found = import;
 		}
 	}
-	if (found)
+	if (found) {
 		list_del(&found->link);
+		instance->n_imports--;
+	}
 	mutex_unlock(&instance->lock);
 	if (!IS_ERR(dmabuf))
 		dma_buf_put(dmabuf);

@@ -397,7 +397,7 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 	}
 
 	if (err)
-		gntdev_grants_unmap(pages, handles, done);
+		gntdev_grants_warn(gntdev_grants_unmap(pages, handles, done));
 	return err;
 }
 
@@ -481,7 +481,14 @@ static unsigned int unmap_batch(struct page **pages, grant_handle_t *handles, un
 	return refused;
 }
 
-static void warn_of_refused(unsigned int refused)
+/**
+ * gntdev_grants_warn() - warn of grants that Xen refused to unmap
+ * @refused: how many; nothing is said if there are none
+ *
+ * A refusal is a bug of this driver or of Xen. Whoever unmaps adds them up, and calls this once, when
+ * it holds no lock and preemption is on: a warning takes as long as a console does.
+ */
+void gntdev_grants_warn(unsigned int refused)
 {
 	WARN(refused, "Xen keeps %u grants mapped\n", refused);
 }
@@ -493,10 +500,11 @@ static void warn_of_refused(unsigned int refused)
  *           over
  * @count:   how many
  *
- * Needs no memory; may give way to other tasks between batches. A refusal is a bug of this driver
- * or of Xen, and warns, once for all of them.
+ * Needs no memory; gives way to other tasks between batches.
+ *
+ * Return: how many Xen refused, for gntdev_grants_warn().
  */
-void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count)
+unsigned int gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count)
 {
 	unsigned int refused = 0, n;
 
@@ -508,7 +516,7 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
 		refused += unmap_batch(pages, handles, n);
 		cond_resched();
 	}
-	warn_of_refused(refused);
+	return refused;
 }
 
 /**
@@ -518,10 +526,12 @@ void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned 
  * @count:   how many, up to GNTDEV_GRANTS_BATCH
  *
  * Neither sleeps nor needs memory.
+ *
+ * Return: how many Xen refused, for gntdev_grants_warn().
  */
-void gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned int count)
+unsigned int gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned int count)
 {
-	warn_of_refused(unmap_batch(pages, handles, count));
+	return unmap_batch(pages, handles, count);
 }
 
 #ifdef CONFIG_XEN_PV
@@ -536,7 +546,8 @@ void gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned
  *
  * Allocates nothing.
  *
- * Return: 0, or an errno as gntdev_grants_map(), after which none of the entries is mapped.
+ * Return: 0, or an errno as gntdev_grants_map(), after which some of the entries may be mapped: the
+ * caller may hold a lock that is not to be held for as long as it takes to unmap them, too.
  */
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
 			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind,
@@ -578,9 +589,6 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
 		if (may_yield)
 			cond_resched();
 	}
-
-	if (err)
-		gntdev_grants_unmap_ptes(ptes, handles, end, may_yield);
 	return err;
 }
 
@@ -591,11 +599,12 @@ int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 
  * @count:     how many
  * @may_yield: whether to give way to other tasks between batches
  *
- * Needs no memory. Xen clears the entries and flushes the TLBs. A refusal is a bug of this driver
- * or of Xen, and warns.
+ * Needs no memory. Xen clears the entries and flushes the TLBs.
+ *
+ * Return: how many Xen refused, for gntdev_grants_warn().
  */
-void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
-			      bool may_yield)
+unsigned int gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
+				      bool may_yield)
 {
 	unsigned int next = 0, refused = 0, i, n;
 	struct batch_room room;
@@ -620,7 +629,13 @@ void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned
 		if (may_yield)
 			cond_resched();
 	}
-	warn_of_refused(refused);
+	return refused;
+}
+
+/* Memory that stood in for pages must not be used again, as Xen may still lead to it. */
+static void warn_of_lost(unsigned int lost)
+{
+	WARN(lost, "%u pages that stood in for others are lost\n", lost);
 }
 
 /* The memory that stands in for a page. */
@@ -673,7 +688,7 @@ static int put_stand_ins(void *context)
  */
 void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsigned int count)
 {
-	unsigned int n, i;
+	unsigned int refused = 0, n, i;
 
 	for (; count; count -= n, pages += n, handles += n) {
 		struct stand_ins some = { .pages = pages, .handles = handles };
@@ -689,8 +704,9 @@ void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsign
 		for (i = 0; i < n; i++)
 			if (some.instead[i])
 				__free_page(some.instead[i]);
-		warn_of_refused(some.refused);
+		refused += some.refused;
 	}
+	gntdev_grants_warn(refused);
 }
 
 /**
@@ -702,7 +718,7 @@ void gntdev_grants_stand_in(struct page **pages, grant_handle_t *handles, unsign
 void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
 				  unsigned int count)
 {
-	unsigned int i;
+	unsigned int refused = 0, i;
 
 	for (i = 0; i < count; i++) {
 		struct page *instead;
@@ -711,22 +727,27 @@ void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
 			continue;
 		instead = stand_in_of(pages[i]);
 		handles[i] = INVALID_GRANT_HANDLE;
-		if (!WARN_ON(HYPERVISOR_update_va_mapping((unsigned long)kernel_address(pages[i]),
-							  __pte(0), UVMF_INVLPG | UVMF_ALL)))
+		if (HYPERVISOR_update_va_mapping((unsigned long)kernel_address(pages[i]), __pte(0),
+						 UVMF_INVLPG | UVMF_ALL))
+			refused++;
+		else
 			__free_page(instead);
 	}
+	warn_of_lost(refused);
 }
 
-/* A grant was mapped over what stood in for the page. */
-static void free_replaced(struct page *page, struct page *instead)
+/* A grant was mapped over what stood in for the page. Returns whether that is free. */
+static bool free_replaced(struct page *page, struct page *instead)
 {
 	struct mmuext_op op = {
 		.cmd = MMUEXT_INVLPG_ALL,
 		.arg1.linear_addr = (unsigned long)kernel_address(page),
 	};
 
-	if (!WARN_ON(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF)))
-		__free_page(instead);
+	if (HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF))
+		return false;
+	__free_page(instead);
+	return true;
 }
 #else
 static struct page *stand_in_of(struct page *page)
@@ -741,7 +762,12 @@ void gntdev_grants_drop_stand_ins(struct page **pages, grant_handle_t *handles,
 {
 }
 
-static void free_replaced(struct page *page, struct page *instead) {}
+static bool free_replaced(struct page *page, struct page *instead)
+{
+	return true;
+}
+
+static void warn_of_lost(unsigned int lost) {}
 #endif
 
 /* Pages that are mapped again together, and where they stand. */
@@ -803,7 +829,7 @@ unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
 {
 	/* One that is paged out, in a PV domain, is not to keep others from coming back. */
 	unsigned int batch = gntdev_is_pv() ? 1 : SMALL_BATCH;
-	unsigned int next = 0, refused = 0, i;
+	unsigned int next = 0, refused = 0, lost = 0, i;
 
 	while (next < count) {
 		struct page *instead[SMALL_BATCH] = {};
@@ -827,10 +853,11 @@ unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
 				continue;
 			}
 			if (handles[again.at[i]] == GNTDEV_HANDLE_STAND_IN)
-				free_replaced(again.pages[i], instead[i]);
+				lost += !free_replaced(again.pages[i], instead[i]);
 			handles[again.at[i]] = again.handles[i];
 		}
 		cond_resched();
 	}
+	warn_of_lost(lost);
 	return refused;
 }

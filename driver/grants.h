@@ -54,8 +54,11 @@ int gntdev_grants_map(const struct ioctl_gntdev_grant_ref *refs, struct page **p
 		      grant_handle_t *handles, unsigned int count, bool readonly);
 int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **pages,
 		       grant_handle_t *handles, unsigned int count, bool readonly, bool refuse);
-void gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, unsigned int count);
-void gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned int count);
+unsigned int __must_check gntdev_grants_unmap(struct page **pages, grant_handle_t *handles,
+					      unsigned int count);
+unsigned int __must_check gntdev_grants_let_go(struct page **pages, grant_handle_t *handles,
+					       unsigned int count);
+void gntdev_grants_warn(unsigned int refused);
 unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
 				     struct page **pages, grant_handle_t *handles,
 				     unsigned int count, bool readonly);
@@ -74,7 +77,7 @@ enum gntdev_ptes {
 int gntdev_grants_map_ptes(const struct ioctl_gntdev_grant_ref *refs, const u64 *ptes,
 			   grant_handle_t *handles, unsigned int count, enum gntdev_ptes kind,
 			   bool may_yield);
-void gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles, unsigned int count,
-			      bool may_yield);
+unsigned int __must_check gntdev_grants_unmap_ptes(const u64 *ptes, grant_handle_t *handles,
+						   unsigned int count, bool may_yield);
 
 #endif

@@ -31,6 +31,8 @@ struct gntdev_instance *gntdev_instance_create(unsigned int limit)
 	gntdev_ports_init(&instance->ports);
 	INIT_LIST_HEAD(&instance->exports);
 	INIT_LIST_HEAD(&instance->imports);
+	instance->n_exports = 0;
+	instance->n_imports = 0;
 	instance->space = NULL;
 
 	mutex_lock(&instances_lock);

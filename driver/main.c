@@ -272,21 +272,17 @@ static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	struct gntdev_instance *instance = file->private_data;
 	const struct gntdev_tally_domain *domain;
-	unsigned int exports = 0, imports = 0;
-	unsigned int limit, references, exported;
+	unsigned int limit, references, exported, exports, imports;
 	struct gntdev_tally tally;
-	struct list_head *link;
 
 	mutex_lock(&instance->lock);
 	limit = instance->table.limit;
 	references = instance->table.held;
 	exported = instance->table.reserved;
-	gntdev_range_tally(instance, &tally);
-	list_for_each(link, &instance->exports)
-		exports++;
-	list_for_each(link, &instance->imports)
-		imports++;
+	exports = instance->n_exports;
+	imports = instance->n_imports;
 	mutex_unlock(&instance->lock);
+	gntdev_range_tally(instance, &tally);
 
 	seq_printf(seq, "limit:\t%u\nreferences:\t%u\nranges:\t%u\n", limit, references,
 		   tally.ranges);

@@ -150,7 +150,8 @@ int gntdev_mapping_map(struct gntdev_mapping *mapping, const struct ioctl_gntdev
 	if (!err && mapping->uncached) {
 		err = gntdev_pages_uncache(mapping->count, mapping->pages);
 		if (err)
-			gntdev_grants_unmap(mapping->pages, handles, mapping->count);
+			gntdev_grants_warn(gntdev_grants_unmap(mapping->pages, handles,
+							       mapping->count));
 	}
 	if (!err)
 		gntdev_count(mapped, mapping->count);
@@ -255,9 +256,10 @@ static bool may_let_go(const struct gntdev_mapping *mapping)
 /*
  * Lets go of some pages, of those that are held, shown by an entry, and not in use: nobody was told
  * of them in this round, and who was told before has them in its hands. Returns whether there are
- * others that are held.
+ * others that are held. Adds to @refused how many Xen refused to unmap.
  */
-static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned int count)
+static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned int count,
+		   unsigned int *refused)
 {
 	const grant_handle_t *entries =
 		(grant_handle_t *)&gntdev_mapping_ptes(mapping)[mapping->count];
@@ -271,7 +273,8 @@ static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned 
 		       is_idle(mapping, i))
 			i++;
 		if (i > start)
-			gntdev_grants_let_go(mapping->pages + start, handles + start, i - start);
+			*refused += gntdev_grants_let_go(mapping->pages + start, handles + start,
+							 i - start);
 		else
 			others |= gntdev_is_mapped(handles[i++]);
 	}
@@ -281,7 +284,7 @@ static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned 
 static bool let_go_of_unused(struct gntdev_sweep *sweep)
 {
 	struct gntdev_mapping *mapping = container_of(sweep, struct gntdev_mapping, sweep);
-	unsigned int first = 0, n;
+	unsigned int first = 0, refused = 0, n;
 	bool again = false;
 
 	for (; first < mapping->count; first += n) {
@@ -289,12 +292,14 @@ static bool let_go_of_unused(struct gntdev_sweep *sweep)
 		spin_lock(&mapping->lock);
 		if (gntdev_sweep_is_used(sweep) || !may_let_go(mapping)) {
 			spin_unlock(&mapping->lock);
-			return gntdev_sweep_is_used(sweep);
+			again = gntdev_sweep_is_used(sweep);
+			break;
 		}
-		again |= let_go(mapping, first, n);
+		again |= let_go(mapping, first, n, &refused);
 		spin_unlock(&mapping->lock);
 		cond_resched();
 	}
+	gntdev_grants_warn(refused);
 	return again;
 }
 
@@ -363,11 +368,14 @@ void gntdev_mapping_shown(struct gntdev_mapping *mapping)
 	spin_unlock(&mapping->lock);
 }
 
-/* Gives back @count of its pages, unmapped; those that Xen kept are NULL, and lost. */
-static void free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pages,
-				unsigned int count)
+/*
+ * Gives back @count of its pages, unmapped; those that Xen kept are NULL, and lost. Returns how many
+ * more are lost.
+ */
+static unsigned int free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pages,
+					unsigned int count)
 {
-	unsigned int i = 0, start;
+	unsigned int lost = 0, i = 0, start;
 
 	while (i < count) {
 		if (!pages[i]) {
@@ -376,8 +384,9 @@ static void free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pa
 		}
 		for (start = i; i < count && pages[i]; i++)
 			;
-		gntdev_pages_put(i - start, pages + start, mapping->uncached);
+		lost += gntdev_pages_put(i - start, pages + start, mapping->uncached);
 	}
+	return lost;
 }
 
 /**
@@ -386,12 +395,19 @@ static void free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pa
  */
 void gntdev_mapping_free(struct gntdev_mapping *mapping)
 {
-	free_pages_not_kept(mapping, mapping->pages, mapping->count);
+	gntdev_pages_warn(free_pages_not_kept(mapping, mapping->pages, mapping->count));
 	free_memory(mapping);
 }
 
+/* What did not come back. */
+struct not_given {
+	unsigned int refused;	/* grants that Xen keeps */
+	unsigned int lost;	/* pages */
+};
+
 /* Unmaps some pages, which nobody uses, and gives them back. */
-static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsigned int count)
+static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsigned int count,
+		      struct not_given *not_given)
 {
 	grant_handle_t *handles = gntdev_mapping_handles(mapping);
 	struct page **pages = mapping->pages + first;
@@ -399,10 +415,10 @@ static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsign
 	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, handles, first, count);
 	if (mapping->weak)
 		gntdev_grants_drop_stand_ins(pages, handles + first, count);
-	gntdev_grants_unmap(pages, handles + first, count);
+	not_given->refused += gntdev_grants_unmap(pages, handles + first, count);
 	gntdev_count(unmapped, count);
 	gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
-	free_pages_not_kept(mapping, pages, count);
+	not_given->lost += free_pages_not_kept(mapping, pages, count);
 	memset(pages, 0, count * sizeof(*pages));
 }
 
@@ -414,19 +430,22 @@ static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsign
 static enum gntdev_retry_result unmap_idle(struct gntdev_mapping *mapping)
 {
 	bool progress = false, stuck = false;
+	struct not_given not_given = {};
 	unsigned int i = 0, start;
 
 	while (i < mapping->count) {
 		for (start = i; i < mapping->count && mapping->pages[i] && is_idle(mapping, i); i++)
 			;
 		if (i > start) {
-			give_back(mapping, start, i - start);
+			give_back(mapping, start, i - start, &not_given);
 			progress = true;
 			cond_resched();
 		} else {
 			stuck |= !!mapping->pages[i++];
 		}
 	}
+	gntdev_grants_warn(not_given.refused);
+	gntdev_pages_warn(not_given.lost);
 	if (!stuck)
 		return GNTDEV_RETRY_DONE;
 	return progress ? GNTDEV_RETRY_PROGRESS : GNTDEV_RETRY_STUCK;
@@ -550,7 +569,7 @@ void gntdev_mapping_suspend(struct gntdev_mapping *mapping)
 		gntdev_grants_stand_in(mapping->pages + i, handles + i, next - i);
 		next = max(next, i + 1);
 	}
-	gntdev_grants_unmap(mapping->pages, handles, mapping->count);
+	gntdev_grants_warn(gntdev_grants_unmap(mapping->pages, handles, mapping->count));
 }
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/errno.h>
 #include <linux/highmem.h>
 #include <linux/lockdep.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -27,10 +28,12 @@
 /**
  * struct gntdev_notify_others - notifications of pages other than the first
  * @pages:  page number in the range to what is to be done
+ * @count:  how many there are
  * @clears: how many of them clear a byte
  */
 struct gntdev_notify_others {
 	struct xarray pages;
+	unsigned int count;
 	unsigned int clears;
 };
 
@@ -82,14 +85,7 @@ void gntdev_notify_free(struct gntdev_notify *notify)
  */
 unsigned int gntdev_notify_count(const struct gntdev_notify *notify)
 {
-	unsigned int count = notify->first ? 1 : 0;
-	unsigned long page;
-	void *entry;
-
-	if (notify->others)
-		xa_for_each(&notify->others->pages, page, entry)
-			count++;
-	return count;
+	return (notify->first ? 1 : 0) + (notify->others ? notify->others->count : 0);
 }
 
 /**
@@ -116,13 +112,16 @@ static noinline void *exchange_other(struct gntdev_notify *notify, unsigned long
 		if (!others)
 			return XA_ERROR(-ENOMEM);
 		xa_init_flags(&others->pages, XA_FLAGS_ACCOUNT);
+		others->count = 0;
 		others->clears = 0;
 		notify->others = others;
 	}
 	old = entry ? xa_store(&others->pages, page, entry, GFP_KERNEL_ACCOUNT) :
 		      xa_erase(&others->pages, page);
-	if (!xa_is_err(old))
+	if (!xa_is_err(old)) {
+		others->count += !!entry - !!old;
 		others->clears += clears(entry) - clears(old);
+	}
 	return old;
 }
 
@@ -211,8 +210,10 @@ void gntdev_notify_clear_bytes(const struct gntdev_notify *notify, struct page *
 		clear_byte(pages[0], handles[0], notify->first);
 	if (!notify->others)
 		return;
-	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1)
+	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1) {
 		clear_byte(pages[page], handles[page], entry);
+		cond_resched();
+	}
 }
 
 static void send_event(struct gntdev_notify *notify, struct gntdev_instance *instance,
@@ -253,6 +254,8 @@ void gntdev_notify_send(struct gntdev_notify *notify, struct gntdev_instance *in
 		send_event(notify, instance, 0);
 	if (!notify->others)
 		return;
-	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1)
+	xa_for_each_range(&notify->others->pages, page, entry, first, first + count - 1) {
 		send_event(notify, instance, page);
+		cond_resched();
+	}
 }

@@ -89,11 +89,23 @@ static void clear_marks(unsigned int count, struct page **pages)
 	}
 }
 
+/**
+ * gntdev_pages_warn() - tell that memory is lost
+ * @lost: pages that gntdev_pages_put() could not give back, of one call or several; nothing is said
+ *        if there are none
+ */
+void gntdev_pages_warn(unsigned int lost)
+{
+	if (lost)
+		pr_warn("Xen does not give %u pages back: they are lost\n", lost);
+}
+
 #ifdef CONFIG_X86
-static void put_uncached(unsigned int count, struct page **pages)
+static unsigned int put_uncached(unsigned int count, struct page **pages)
 {
 	gnttab_pages_clear_private(count, pages);
 	xen_free_ballooned_pages(count, pages);
+	return 0;
 }
 
 /*
@@ -248,15 +260,15 @@ static void free_populated(unsigned int count, struct page **pages)
 
 /*
  * The frames are given to Xen: those that the grants have come in their place. Here the kernel
- * hands out memory of its own, and so it has to be there again before it is freed.
+ * hands out memory of its own, and so it has to be there again before it is freed. Returns how many
+ * are not.
  */
-static void put_uncached(unsigned int count, struct page **pages)
+static unsigned int put_uncached(unsigned int count, struct page **pages)
 {
 	unsigned int back = exchange(count, pages, xenmem_reservation_increase);
 
 	free_populated(back, pages);
-	if (back < count)
-		pr_warn("Xen does not give %u pages back: they are lost\n", count - back);
+	return count - back;
 }
 
 static int get_uncached(unsigned int count, struct page **pages)
@@ -280,7 +292,7 @@ static int get_uncached(unsigned int count, struct page **pages)
 	gone = exchange(count, pages, xenmem_reservation_decrease);
 	if (gone == count)
 		return 0;
-	put_uncached(gone, pages);
+	gntdev_pages_warn(put_uncached(gone, pages));
 	free_populated(count - gone, pages + gone);
 	return -ENOMEM;
 
@@ -306,12 +318,19 @@ int gntdev_pages_uncache(unsigned int count, struct page **pages)
 		/* If all is bounced (swiotlb=force), this has cleaned something else. */
 		if (address != phys_to_dma(dev, page_to_phys(pages[i])))
 			return -EOPNOTSUPP;
+		cond_resched();
 	}
 	return 0;
 }
 
 void gntdev_pages_cache(unsigned int count, struct page **pages) {}
 #endif
+
+/*
+ * Pages that are got, or given back, at a time. The kernel's stock of them has one lock for all, a
+ * mutex, and nobody is to wait long for it because somebody else maps a large range.
+ */
+#define AT_ONCE	64
 
 /**
  * gntdev_pages_init() - make ready to get pages
@@ -341,11 +360,21 @@ void gntdev_pages_exit(void)
  */
 int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
 {
-	int err = uncached ? get_uncached(count, pages) : gnttab_alloc_pages(count, pages);
+	unsigned int done, n;
+	int err;
 
-	if (!err)
-		set_marks(count, pages);
-	return err;
+	for (done = 0; done < count; done += n) {
+		n = min_t(unsigned int, count - done, AT_ONCE);
+		err = uncached ? get_uncached(n, pages + done) :
+				 gnttab_alloc_pages(n, pages + done);
+		if (err) {
+			gntdev_pages_warn(gntdev_pages_put(done, pages, uncached));
+			return err;
+		}
+		set_marks(n, pages + done);
+		cond_resched();
+	}
+	return 0;
 }
 
 /**
@@ -355,12 +384,21 @@ int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
  * @uncached: as they were got
  *
  * A page whose memory Xen does not give back is nobody's from then on.
+ *
+ * Return: how many these are, for gntdev_pages_warn().
  */
-void gntdev_pages_put(unsigned int count, struct page **pages, bool uncached)
+unsigned int gntdev_pages_put(unsigned int count, struct page **pages, bool uncached)
 {
-	clear_marks(count, pages);
-	if (uncached)
-		put_uncached(count, pages);
-	else
-		gnttab_free_pages(count, pages);
+	unsigned int lost = 0, done, n;
+
+	for (done = 0; done < count; done += n) {
+		n = min_t(unsigned int, count - done, AT_ONCE);
+		clear_marks(n, pages + done);
+		if (uncached)
+			lost += put_uncached(n, pages + done);
+		else
+			gnttab_free_pages(n, pages + done);
+		cond_resched();
+	}
+	return lost;
 }

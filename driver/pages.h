@@ -23,7 +23,8 @@ void gntdev_pages_exit(void);
 bool gntdev_pages_can_be_uncached(void);
 
 int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached);
-void gntdev_pages_put(unsigned int count, struct page **pages, bool uncached);
+unsigned int __must_check gntdev_pages_put(unsigned int count, struct page **pages, bool uncached);
+void gntdev_pages_warn(unsigned int lost);
 int gntdev_pages_uncache(unsigned int count, struct page **pages);
 void gntdev_pages_cache(unsigned int count, struct page **pages);
 

@@ -470,47 +470,87 @@ static struct gntdev_tally_domain *tally_domain(struct gntdev_tally *tally, u32 
 	return domain;
 }
 
-/* Neighbours are mostly of one domain, so that this costs little even for a full table. */
-static void tally_references(struct gntdev_tally *tally, const struct gntdev_range *range,
-			     bool mapped)
-{
-	unsigned int first, end;
+/*
+ * How much is counted before others have their turn with the instance's lock: references, and as
+ * many as a range costs besides.
+ */
+#define TALLY_AT_ONCE	1024
+#define TALLY_OF_RANGE	16
 
-	for (first = 0; first < range->slot.count; first = end) {
+/*
+ * Counts references of a range, no more than @most from the number @first on: neighbours are mostly
+ * of one domain, so that this costs little even for a full table. Returns how many.
+ */
+static unsigned int tally_references(struct gntdev_tally *tally, const struct gntdev_range *range,
+				     unsigned int first, unsigned int most, bool mapped)
+{
+	unsigned int begin = first, last = first + min(most, range->slot.count - first), end;
+
+	for (; first < last; first = end) {
 		u32 domid = range->refs[first].domid;
 		struct gntdev_tally_domain *domain = tally_domain(tally, domid);
 
-		for (end = first + 1; end < range->slot.count; end++)
+		for (end = first + 1; end < last; end++)
 			if (range->refs[end].domid != domid)
 				break;
 		domain->references += end - first;
 		if (mapped)
 			domain->mapped += end - first;
 	}
+	return last - begin;
+}
+
+/*
+ * Counts from a page on, as much as is done in one go. Returns the page that comes next, or
+ * ULONG_MAX if there is none.
+ */
+static unsigned long tally_some(struct gntdev_instance *instance, struct gntdev_tally *tally,
+				unsigned long page)
+{
+	struct gntdev_slot *slot = gntdev_table_from(&instance->table, page);
+	unsigned int left = TALLY_AT_ONCE, first, n;
+
+	for (; slot; slot = gntdev_table_from(&instance->table, page)) {
+		const struct gntdev_range *range = to_range(slot);
+		bool mapped = READ_ONCE(range->mapping);
+
+		first = 0;
+		if (page > slot->first)
+			first = page - slot->first;
+		if (!first) {
+			tally->ranges++;
+			if (mapped)
+				tally->mapped += slot->count;
+			tally->notifications += gntdev_notify_count(&range->notify);
+		}
+		n = tally_references(tally, range, first, left, mapped);
+		page = (unsigned long)slot->first + first + n;
+		if (left <= n + TALLY_OF_RANGE)
+			return page;
+		left -= n + TALLY_OF_RANGE;
+	}
+	return ULONG_MAX;
 }
 
 /**
  * gntdev_range_tally() - count what the ranges of an instance are
- * @instance: the instance, whose lock the caller holds
+ * @instance: the instance
  * @tally:    filled in
+ *
+ * In pieces, so that nobody who wants the instance's lock waits for a full table. What is
+ * registered or removed meanwhile may be counted or not.
  */
 void gntdev_range_tally(struct gntdev_instance *instance, struct gntdev_tally *tally)
 {
-	struct rb_node *node;
+	unsigned long page = 0;
 
-	lockdep_assert_held(&instance->lock);
 	memset(tally, 0, sizeof(*tally));
-	for (node = rb_first(&instance->table.slots); node; node = rb_next(node)) {
-		struct gntdev_range *range = to_range(rb_entry(node, struct gntdev_slot, node));
-		bool mapped = READ_ONCE(range->mapping);
-
-		tally->ranges++;
-		if (mapped)
-			tally->mapped += range->slot.count;
-		tally_references(tally, range, mapped);
-		tally->notifications += gntdev_notify_count(&range->notify);
+	do {
+		mutex_lock(&instance->lock);
+		page = tally_some(instance, tally, page);
+		mutex_unlock(&instance->lock);
 		cond_resched();
-	}
+	} while (page != ULONG_MAX);
 }
 
 /**

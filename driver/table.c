@@ -183,3 +183,25 @@ struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table)
 {
 	return to_slot(rb_first(&table->slots));
 }
+
+/**
+ * gntdev_table_from() - the slot that has a page, or else the next one
+ * @table: the table
+ * @page:  the page's index, in pages
+ *
+ * Return: the slot, or NULL if neither that page nor any behind it is taken.
+ */
+struct gntdev_slot *gntdev_table_from(const struct gntdev_table *table, unsigned long page)
+{
+	struct gntdev_slot *slot = to_slot(table->slots.rb_node), *found = NULL;
+
+	while (slot) {
+		if (page < slot_end(slot)) {
+			found = slot;
+			slot = to_slot(slot->node.rb_left);
+		} else {
+			slot = to_slot(slot->node.rb_right);
+		}
+	}
+	return found;
+}

@@ -76,18 +76,21 @@ static void view_unmap(struct gntdev_pv_view *view, unsigned int first, unsigned
 		       bool may_yield)
 {
 	struct gntdev_mapping *mapping = view_mapping(view);
+	unsigned int refused = 0;
 
 	while (count) {
 		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
 
 		spin_lock(&mapping->lock);
-		gntdev_grants_unmap_ptes(view->ptes + first, view_handles(view) + first, n, false);
+		refused += gntdev_grants_unmap_ptes(view->ptes + first, view_handles(view) + first,
+						    n, false);
 		spin_unlock(&mapping->lock);
 		first += n;
 		count -= n;
 		if (may_yield)
 			cond_resched();
 	}
+	gntdev_grants_warn(refused);
 }
 
 static bool view_invalidate(struct mmu_interval_notifier *notifier,
@@ -99,13 +102,20 @@ static bool view_invalidate(struct mmu_interval_notifier *notifier,
 	unsigned long start = view_start(view), first = 0;
 	bool may_yield = mmu_notifier_range_blockable(change);
 
+	if (change->start > start)
+		first = (change->start - start) >> PAGE_SHIFT;
+	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
+	/*
+	 * The killer of processes that lack memory must not sleep, and gets none from here. It goes
+	 * on with the next mapping, rather than keep the processor for all of a large one.
+	 */
+	if (!may_yield && last_page - first >= GNTDEV_GRANTS_BATCH)
+		return false;
+
 	spin_lock(&mapping->lock);
 	mmu_interval_set_seq(notifier, seq);
 	spin_unlock(&mapping->lock);
 
-	if (change->start > start)
-		first = (change->start - start) >> PAGE_SHIFT;
-	last_page = min(last_page, (change->end - 1 - start) >> PAGE_SHIFT);
 	/*
 	 * At munmap and exit the view goes. It may stay after an mremap, for which pv_open() has
 	 * held the pages, and when a killed process loses its memory early: none misses them.

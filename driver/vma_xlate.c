@@ -29,6 +29,9 @@ static vm_fault_t insert_frame(struct vm_area_struct *vma, unsigned long address
 	return vmf_insert_mixed(vma, address, page_to_pfn(page));
 }
 
+/* Pages inserted before other tasks have their turn. */
+#define AT_ONCE	512
+
 static int insert_frames(struct vm_area_struct *vma, struct page **pages)
 {
 	unsigned long i;
@@ -39,8 +42,24 @@ static int insert_frames(struct vm_area_struct *vma, struct page **pages)
 		ret = insert_frame(vma, vma->vm_start + i * PAGE_SIZE, pages[i]);
 		if (ret & VM_FAULT_ERROR)
 			return vm_fault_to_errno(ret, 0);
+		if (i % AT_ONCE == AT_ONCE - 1)
+			cond_resched();
 	}
 	return 0;
+}
+
+static int insert_ordinary(struct vm_area_struct *vma, struct page **pages)
+{
+	unsigned long count = vma_pages(vma), done, n, left;
+	int err = 0;
+
+	for (done = 0; done < count && !err; done += n) {
+		n = min_t(unsigned long, count - done, AT_ONCE);
+		left = n;
+		err = vm_insert_pages(vma, vma->vm_start + done * PAGE_SIZE, pages + done, &left);
+		cond_resched();
+	}
+	return err;
 }
 
 /*
@@ -52,7 +71,6 @@ static int insert_pages(struct vm_area_struct *vma, const struct gntdev_mapping 
 			struct page **pages)
 {
 	const pgprot_t prot = vma->vm_page_prot;
-	unsigned long count = vma_pages(vma);
 	int err;
 
 	if (vma->vm_flags & VM_WRITE)
@@ -60,7 +78,7 @@ static int insert_pages(struct vm_area_struct *vma, const struct gntdev_mapping 
 	if (is_without_pages(mapping))
 		err = insert_frames(vma, pages);
 	else
-		err = vm_insert_pages(vma, vma->vm_start, pages, &count);
+		err = insert_ordinary(vma, pages);
 	/* The core kernel goes on with this one, and mprotect() may take what it has from it. */
 	vma->vm_page_prot = prot;
 	return err;

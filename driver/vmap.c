@@ -65,6 +65,8 @@ static int vmap_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
 	err = gntdev_grants_map_ptes(range->refs, view->ptes, view->handles, view->count,
 				     GNTDEV_PTES_KERNEL, true);
 	if (err) {
+		gntdev_grants_warn(gntdev_grants_unmap_ptes(view->ptes, view->handles, view->count,
+							    true));
 		/* vunmap() wants to find what is present or empty. */
 		for (i = 0; i < view->count; i++)
 			set_pte(entry_of(view, i), __pte(0));
@@ -75,7 +77,7 @@ static int vmap_pv(struct gntdev_vmap *view, const struct gntdev_range *range)
 
 static void vunmap_pv(struct gntdev_vmap *view)
 {
-	gntdev_grants_unmap_ptes(view->ptes, view->handles, view->count, true);
+	gntdev_grants_warn(gntdev_grants_unmap_ptes(view->ptes, view->handles, view->count, true));
 }
 
 /* Some entries of a view. */
@@ -83,7 +85,11 @@ struct entries {
 	struct gntdev_vmap *view;
 	unsigned int first;
 	unsigned int count;
+	unsigned int refused;
 };
+
+/* How many at a time while nothing else runs. */
+#define STOPPED_BATCH	8
 
 static void lead_instead(struct gntdev_vmap *view, unsigned int first, unsigned int count)
 {
@@ -97,11 +103,11 @@ static void lead_instead(struct gntdev_vmap *view, unsigned int first, unsigned 
 /* While nothing else runs. */
 static int unmap_entries(void *context)
 {
-	const struct entries *some = context;
+	struct entries *some = context;
 	struct gntdev_vmap *view = some->view;
 
-	gntdev_grants_unmap_ptes(view->ptes + some->first, view->handles + some->first,
-				 some->count, false);
+	some->refused += gntdev_grants_unmap_ptes(view->ptes + some->first,
+						  view->handles + some->first, some->count, false);
 	lead_instead(view, some->first, some->count);
 	return 0;
 }
@@ -113,10 +119,11 @@ static void suspend_pv(struct gntdev_vmap *view)
 	if (!view->instead)
 		view->instead = alloc_page(GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL);
 	for (; some.first < view->count; some.first += some.count) {
-		some.count = min_t(unsigned int, view->count - some.first, GNTDEV_GRANTS_BATCH);
+		some.count = min_t(unsigned int, view->count - some.first, STOPPED_BATCH);
 		stop_machine(unmap_entries, &some, NULL);
 		cond_resched();
 	}
+	gntdev_grants_warn(some.refused);
 }
 
 static void resume_pv(struct gntdev_vmap *view, const struct gntdev_range *range)

@@ -11,6 +11,9 @@
 #define N 5
 /* What gntdev(4) says that fdinfo tells apart. */
 #define DOMAINS 16
+/* References of a range, and ranges of one: neither is counted in one piece. */
+#define LARGE 5000
+#define SINGLES 1000
 
 /* What the line "@name:" says; ~0 without one. */
 static unsigned int told_by(pid_t pid, int fd, const char *name)
@@ -84,6 +87,38 @@ static void many_domains(void)
 	close(fd);
 }
 
+/*
+ * A table that is counted in pieces: ranges of one reference, one of more than a piece has, and gaps.
+ * Nobody needs to have granted any.
+ */
+static void large_table(void)
+{
+	static struct ioctl_gntdev_grant_ref refs[LARGE];
+	int fd = dev_open(), made = 0, removed = 0;
+	uint64_t index[SINGLES], large;
+	char counts[32];
+
+	for (unsigned int i = 0; i < LARGE; i++)
+		refs[i] = (struct ioctl_gntdev_grant_ref){ NO_DOMAIN + (i >= LARGE / 2), 8 };
+	for (unsigned int i = 0; i < SINGLES; i++) {
+		made += !dev_map(fd, refs, 1, &index[i]);
+		if (i == SINGLES / 2)
+			check_ok("M1", dev_map(fd, refs, LARGE, &large), "a large range");
+	}
+	check_eq("M1", made, SINGLES, "ranges of one reference");
+	for (unsigned int i = 0; i < SINGLES; i += 3)
+		removed += !dev_unmap(fd, index[i], 1);
+	check_eq("M5", removed, (SINGLES + 2) / 3, "every third is removed");
+	check_eq("M1", told_by(getpid(), fd, "ranges"), SINGLES - removed + 1, "ranges of a large table");
+	check_eq("M1", told_by(getpid(), fd, "references"), SINGLES - removed + LARGE,
+		 "references of a large table");
+	snprintf(counts, sizeof(counts), "%d\t0", SINGLES - removed + LARGE / 2);
+	domain_tells(fd, "large table", NO_DOMAIN, counts);
+	snprintf(counts, sizeof(counts), "%d\t0", LARGE / 2);
+	domain_tells(fd, "large table", NO_DOMAIN + 1, counts);
+	close(fd);
+}
+
 static void tells(int fd, const char *when, unsigned int references, unsigned int ranges,
 		  unsigned int mapped, unsigned int notifications)
 {
@@ -130,6 +165,7 @@ int main(void)
 	domain_tells(fd, "removed", granter_domid(), "4\t0");
 	close(fd);
 	many_domains();
+	large_table();
 	check_eq("A2", grants_free(grants), 0, "the pages are free");
 	return t_done();
 }
