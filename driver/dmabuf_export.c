@@ -35,8 +35,8 @@
 /**
  * struct gntdev_export - a dma-buf made of grants
  * @ref:         held until the release, and by those who wait for it
- * @link:        among the instance's exports, newest first, until the release; under the
- *               instance's lock
+ * @known:       among the instance's exports, until the release, with @file as its object; under
+ *               the instance's lock
  * @instance:    where it was made
  * @range:       the references, and the grants that are mapped; the dma-buf is a user of it
  * @unmapped:    how the release is learnt of: Xen has everything back
@@ -52,7 +52,7 @@
  */
 struct gntdev_export {
 	struct kref ref;
-	struct list_head link;
+	struct gntdev_known known;
 	struct gntdev_instance *instance;
 	struct gntdev_range *range;
 	struct gntdev_unmapped unmapped;
@@ -73,6 +73,11 @@ struct export_attachment {
 	enum dma_data_direction direction;
 	struct sg_table table;
 };
+
+static struct gntdev_export *to_export(struct gntdev_known *known)
+{
+	return container_of(known, struct gntdev_export, known);
+}
 
 static struct page **export_pages(const struct gntdev_export *export)
 {
@@ -310,6 +315,7 @@ static void export_release(struct dma_buf *dmabuf)
 
 	mutex_lock(&instance->lock);
 	export->file = NULL;
+	gntdev_known_forget_object(&instance->exports, &export->known);
 	mutex_unlock(&instance->lock);
 	gntdev_range_unuse(export->range);
 	gntdev_mapping_release_end(releasing);
@@ -321,10 +327,7 @@ static void export_unmapped(struct gntdev_unmapped *unmapped)
 	struct gntdev_instance *instance = export->instance;
 
 	mutex_lock(&instance->lock);
-	if (!list_empty(&export->link)) {
-		list_del(&export->link);
-		instance->n_exports--;
-	}
+	gntdev_known_remove(&instance->exports, &export->known);
 	gntdev_table_unreserve(&instance->table, export->count);
 	mutex_unlock(&instance->lock);
 	trace_gntdev_export_released(export->fd, 0);
@@ -388,7 +391,6 @@ static struct gntdev_export *export_alloc(struct gntdev_instance *instance,
 	export->instance = instance;
 	export->range = range;
 	export->count = range->slot.count;
-	INIT_LIST_HEAD(&export->link);
 	export->unmapped.call = export_unmapped;
 	init_waitqueue_head(&export->waiting);
 	mutex_init(&export->lock);
@@ -413,8 +415,7 @@ static struct dma_buf *make_dmabuf(struct gntdev_export *export)
 
 	mutex_lock(&instance->lock);
 	export->file = dmabuf->file;
-	list_add(&export->link, &instance->exports);
-	instance->n_exports++;
+	gntdev_known_add(&instance->exports, &export->known, export->file, export->fd);
 	mutex_unlock(&instance->lock);
 	return dmabuf;
 }
@@ -547,7 +548,8 @@ bool gntdev_is_export(const struct dma_buf *dmabuf)
  */
 static struct gntdev_export *find_export(struct gntdev_instance *instance, int fd)
 {
-	struct gntdev_export *export, *found = NULL;
+	struct gntdev_export *found = NULL;
+	struct gntdev_known *known;
 	struct files_struct *files = current->files;
 	const struct file *file;
 
@@ -559,16 +561,11 @@ static struct gntdev_export *find_export(struct gntdev_instance *instance, int f
 	spin_lock(&files->file_lock);
 	file = files_lookup_fd_locked(files, fd);
 	spin_unlock(&files->file_lock);
-	list_for_each_entry(export, &instance->exports, link) {
-		if (file && export->file == file) {
-			found = export;
-			break;
-		}
-		if (export->fd == fd && !found)
-			found = export;
-	}
-	if (found)
+	known = gntdev_known_find(&instance->exports, file, fd);
+	if (known) {
+		found = to_export(known);
 		kref_get(&found->ref);
+	}
 	mutex_unlock(&instance->lock);
 	return found;
 }
@@ -616,12 +613,15 @@ long gntdev_export_wait_released(struct gntdev_instance *instance,
  */
 void gntdev_export_zap_all(struct gntdev_instance *instance)
 {
-	struct gntdev_export *export;
+	struct gntdev_known *known;
 
 	/* With a VMA as a user, which is one under this lock, the file is there, and its inode. */
-	list_for_each_entry(export, &instance->exports, link)
+	gntdev_known_for_each(&instance->exports, known) {
+		struct gntdev_export *export = to_export(known);
+
 		if (export->file && export->range->users > 1)
 			unmap_mapping_range(export->file->f_mapping, 0, 0, 1);
+	}
 }
 
 /**
@@ -633,9 +633,11 @@ void gntdev_export_zap_all(struct gntdev_instance *instance)
  */
 void gntdev_export_suspend_all(struct gntdev_instance *instance)
 {
-	struct gntdev_export *export;
+	struct gntdev_known *known;
 
-	list_for_each_entry(export, &instance->exports, link) {
+	gntdev_known_for_each(&instance->exports, known) {
+		struct gntdev_export *export = to_export(known);
+
 		if (!export->file)
 			continue;
 		mutex_lock(&export->lock);
@@ -655,10 +657,12 @@ void gntdev_export_suspend_all(struct gntdev_instance *instance)
  */
 unsigned int gntdev_export_resume_all(struct gntdev_instance *instance, bool restored)
 {
-	struct gntdev_export *export;
 	unsigned int missing = 0;
+	struct gntdev_known *known;
 
-	list_for_each_entry(export, &instance->exports, link) {
+	gntdev_known_for_each(&instance->exports, known) {
+		struct gntdev_export *export = to_export(known);
+
 		if (!export->file)
 			continue;
 		missing += gntdev_mapping_resume(export->range->mapping, export->range->refs,

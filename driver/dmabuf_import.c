@@ -29,22 +29,21 @@
 
 /**
  * struct gntdev_import - a dma-buf whose pages are granted
- * @link:       among the instance's imports, newest first; under the instance's lock
+ * @known:      among the instance's imports, with the buffer as its object; under the instance's
+ *              lock
  * @retry:      used once it is released, while the peer still maps a page
  * @dmabuf:     the buffer
  * @attachment: our device's
  * @table:      where its pages are
- * @fd:         the descriptor that it was imported by
  * @count:      pages
  * @refs:       the grants; 0 once ended
  */
 struct gntdev_import {
-	struct list_head link;
+	struct gntdev_known known;
 	struct gntdev_retry retry;
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;
 	struct sg_table *table;
-	int fd;
 	unsigned int count;
 	grant_ref_t refs[];
 };
@@ -263,7 +262,6 @@ long gntdev_import(struct gntdev_instance *instance,
 		return -ENOMEM;
 	}
 	import->dmabuf = dmabuf;
-	import->fd = op.fd;
 	import->count = op.count;
 
 	import->attachment = dma_buf_attach(dmabuf, &import_device->dev);
@@ -285,8 +283,7 @@ long gntdev_import(struct gntdev_instance *instance,
 	gntdev_count(imported, 1);
 	trace_gntdev_import(op.domid, import->refs[0], op.count, op.fd, 0);
 	mutex_lock(&instance->lock);
-	list_add(&import->link, &instance->imports);
-	instance->n_imports++;
+	gntdev_known_add(&instance->imports, &import->known, dmabuf, op.fd);
 	mutex_unlock(&instance->lock);
 	return 0;
 
@@ -306,34 +303,25 @@ err_release:
 long gntdev_import_release(struct gntdev_instance *instance,
 			   struct ioctl_gntdev_dmabuf_imp_release __user *arg)
 {
-	struct gntdev_import *import, *found = NULL;
 	struct ioctl_gntdev_dmabuf_imp_release op;
+	struct gntdev_known *known;
 	struct dma_buf *dmabuf;
-	int likeness, best = 0;
 
 	if (copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
 	/* The buffer that is open, by the number that it was imported by; else one of the two. */
 	dmabuf = dma_buf_get(op.fd);
 	mutex_lock(&instance->lock);
-	list_for_each_entry(import, &instance->imports, link) {
-		likeness = (import->dmabuf == dmabuf) * 2 + (import->fd == (int)op.fd);
-		if (likeness > best) {
-			best = likeness;
-			found = import;
-		}
-	}
-	if (found) {
-		list_del(&found->link);
-		instance->n_imports--;
-	}
+	known = gntdev_known_find(&instance->imports, dmabuf, op.fd);
+	if (known)
+		gntdev_known_remove(&instance->imports, known);
 	mutex_unlock(&instance->lock);
 	if (!IS_ERR(dmabuf))
 		dma_buf_put(dmabuf);
-	trace_gntdev_import_release(op.fd, found ? 0 : -ENOENT);
-	if (!found)
+	trace_gntdev_import_release(op.fd, known ? 0 : -ENOENT);
+	if (!known)
 		return -ENOENT;
-	import_release(found);
+	import_release(container_of(known, struct gntdev_import, known));
 	return 0;
 }
 
@@ -343,10 +331,11 @@ long gntdev_import_release(struct gntdev_instance *instance,
  */
 void gntdev_import_release_all(struct gntdev_instance *instance)
 {
-	struct gntdev_import *import, *next;
+	struct gntdev_known *known;
 
-	list_for_each_entry_safe(import, next, &instance->imports, link) {
-		list_del(&import->link);
-		import_release(import);
+	while ((known = gntdev_known_first(&instance->imports))) {
+		gntdev_known_remove(&instance->imports, known);
+		import_release(container_of(known, struct gntdev_import, known));
+		cond_resched();
 	}
 }

@@ -29,10 +29,8 @@ struct gntdev_instance *gntdev_instance_create(unsigned int limit)
 	mutex_init(&instance->lock);
 	gntdev_table_init(&instance->table, limit);
 	gntdev_ports_init(&instance->ports);
-	INIT_LIST_HEAD(&instance->exports);
-	INIT_LIST_HEAD(&instance->imports);
-	instance->n_exports = 0;
-	instance->n_imports = 0;
+	gntdev_known_init(&instance->exports);
+	gntdev_known_init(&instance->imports);
 	instance->space = NULL;
 
 	mutex_lock(&instances_lock);

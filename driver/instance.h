@@ -6,6 +6,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 
+#include "known.h"
 #include "ports.h"
 #include "table.h"
 
@@ -19,8 +20,6 @@
  * @ports:      the event channel ports that notifications name
  * @exports:    dma-bufs made of grants that are not released yet
  * @imports:    dma-bufs whose pages are granted
- * @n_exports:  how many @exports there are
- * @n_imports:  and @imports
  * @space:      where processes have its ranges mapped, as long as the file is open
  * @link:       among all instances
  *
@@ -36,10 +35,8 @@ struct gntdev_instance {
 	struct mutex lock;		/* table, notifications, dma-bufs */
 	struct gntdev_table table;
 	struct gntdev_ports ports;
-	struct list_head exports;
-	struct list_head imports;
-	unsigned int n_exports;
-	unsigned int n_imports;
+	struct gntdev_known_set exports;
+	struct gntdev_known_set imports;
 	struct address_space *space;
 	struct list_head link;
 };

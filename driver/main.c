@@ -279,8 +279,8 @@ static void gntdev_show_fdinfo(struct seq_file *seq, struct file *file)
 	limit = instance->table.limit;
 	references = instance->table.held;
 	exported = instance->table.reserved;
-	exports = instance->n_exports;
-	imports = instance->n_imports;
+	exports = instance->exports.count;
+	imports = instance->imports.count;
 	mutex_unlock(&instance->lock);
 	gntdev_range_tally(instance, &tally);
 
