@@ -157,6 +157,40 @@ static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned
 				   (unsigned long)count << PAGE_SHIFT, find_pte, &finder);
 }
 
+/* Entries that are looked for at a time: on one way down the page tables. */
+#define FIND_AT_ONCE	128
+
+/*
+ * Maps entries that were found, those that are not mapped yet: as many as fit in a batch, of the
+ * @count from the number @first on. @seq is from before they were looked for, @err of the look-up if
+ * that failed: what goes at once looks like -ENOMEM.
+ *
+ * Return: how many; 0 if where they are may have changed since; or an errno.
+ */
+static int view_map_found(struct gntdev_pv_view *view, unsigned int first, unsigned int count,
+			  unsigned long seq, int err)
+{
+	struct gntdev_mapping *mapping = view_mapping(view);
+	int ret;
+
+	count = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
+	spin_lock(&mapping->lock);
+	if (READ_ONCE(gntdev_mapping_suspended))
+		ret = -ERESTARTNOINTR;
+	else if (mmu_interval_read_retry(&view->notifier, seq))
+		ret = 0;
+	else if (err < 0)
+		ret = err;
+	else
+		ret = gntdev_grants_map_ptes(view->range->refs + view->first + first,
+					     view->ptes + first, view_handles(view) + first, count,
+					     view->readonly ?
+					     GNTDEV_PTES_USER_READONLY : GNTDEV_PTES_USER,
+					     false) ?: count;
+	spin_unlock(&mapping->lock);
+	return ret;
+}
+
 /*
  * Maps the entries of some pages of a view, those that are not mapped yet. The caller holds
  * mmap_lock.
@@ -171,39 +205,28 @@ static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned
 static int view_populate(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned int first,
 			 unsigned int count)
 {
-	struct gntdev_mapping *mapping = view_mapping(view);
+	unsigned int end = first + count, found;
 	unsigned long seq;
-	int err = 0;
+	int ret;
 
 	/* mmap_assert_locked() is not for modules, where CONFIG_DEBUG_VM is set. */
 	lockdep_assert_held(&mm->mmap_lock);
 
-	while (count && !err) {
-		unsigned int n = min_t(unsigned int, count, GNTDEV_GRANTS_BATCH);
-
+	while (first < end) {
 		/* No entry may come while the core kernel believes that none is there. */
 		seq = mmu_interval_read_begin(&view->notifier);
-		err = find_ptes(view, mm, first, n);
-		spin_lock(&mapping->lock);
-		if (READ_ONCE(gntdev_mapping_suspended)) {
-			err = -ERESTARTNOINTR;
-		} else if (mmu_interval_read_retry(&view->notifier, seq)) {
-			/* What was found may be gone; one that goes at once looks like -ENOMEM. */
-			err = 0;
-		} else if (!err) {
-			err = gntdev_grants_map_ptes(view->range->refs + view->first + first,
-						     view->ptes + first,
-						     view_handles(view) + first, n,
-						     view->readonly ?
-						     GNTDEV_PTES_USER_READONLY : GNTDEV_PTES_USER,
-						     false);
-			first += n;
-			count -= n;
-		}
-		spin_unlock(&mapping->lock);
-		cond_resched();
+		found = first + min_t(unsigned int, end - first, FIND_AT_ONCE);
+		ret = find_ptes(view, mm, first, found - first);
+		do {
+			/* What it is given is an errno in the first round only. */
+			ret = view_map_found(view, first, found - first, seq, ret);
+			cond_resched();
+			if (ret < 0)
+				return ret;
+			first += ret;
+		} while (ret && first < found);
 	}
-	return err;
+	return 0;
 }
 
 /* Memory for a view, which a fresh mapping may have. */
