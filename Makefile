@@ -45,6 +45,7 @@ help:
 	@echo "make modules-all  that it builds for every kernel, flavour and architecture of Debian 12 and 13"
 	@echo "make tools     gnt, for people who debug grants: build/tools/gnt (man -l doc/gnt.1)"
 	@echo "make install   DKMS for the module, manual pages, udev rule  (DESTDIR=, PREFIX=$(PREFIX); make uninstall)"
+	@echo "make latency   measure how long each of them keeps others waiting (XEN=, KERNEL=)"
 	@echo "make check-install  build the Debian packages on Debian 12 and 13, and try them there"
 	@echo "make check-host  make demo and a part of make check on a fresh Debian 12 and 13"
 	@echo "make lint      check what needs no Xen, coding style included"
@@ -76,6 +77,11 @@ check-clients: setup
 bench:
 	@vm/setup --run --bench
 	@bench/run --arch $(ARCH) --xen $(XEN) --kernel $(KERNEL)
+
+.PHONY: latency
+latency:
+	@vm/setup --run --bench
+	@latency/run --xen $(XEN) --kernel $(KERNEL)
 
 .PHONY: check-install
 check-install:

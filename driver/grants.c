@@ -485,8 +485,8 @@ static unsigned int unmap_batch(struct page **pages, grant_handle_t *handles, un
  * gntdev_grants_warn() - warn of grants that Xen refused to unmap
  * @refused: how many; nothing is said if there are none
  *
- * A refusal is a bug of this driver or of Xen. Whoever unmaps adds them up, and calls this once, when
- * it holds no lock and preemption is on: a warning takes as long as a console does.
+ * A refusal is a bug of this driver or of Xen. Whoever unmaps adds them up, and calls this once,
+ * when it holds no lock and preemption is on: a warning takes as long as a console does.
  */
 void gntdev_grants_warn(unsigned int refused)
 {

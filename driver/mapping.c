@@ -369,8 +369,8 @@ void gntdev_mapping_shown(struct gntdev_mapping *mapping)
 }
 
 /*
- * Gives back @count of its pages, unmapped; those that Xen kept are NULL, and lost. Returns how many
- * more are lost.
+ * Gives back @count of its pages, unmapped; those that Xen kept are NULL, and lost. Returns how
+ * many more are lost.
  */
 static unsigned int free_pages_not_kept(struct gntdev_mapping *mapping, struct page **pages,
 					unsigned int count)

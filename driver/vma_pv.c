@@ -162,8 +162,8 @@ static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned
 
 /*
  * Maps entries that were found, those that are not mapped yet: as many as fit in a batch, of the
- * @count from the number @first on. @seq is from before they were looked for, @err of the look-up if
- * that failed: what goes at once looks like -ENOMEM.
+ * @count from the number @first on. @seq is from before they were looked for, @err of the look-up
+ * if that failed: what goes at once looks like -ENOMEM.
  *
  * Return: how many; 0 if where they are may have changed since; or an errno.
  */
