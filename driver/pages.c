@@ -328,9 +328,13 @@ void gntdev_pages_cache(unsigned int count, struct page **pages) {}
 
 /*
  * Pages that are got, or given back, at a time. The kernel's stock of them has one lock for all, a
- * mutex, and nobody is to wait long for it because somebody else maps a large range.
+ * mutex, and nobody is to wait long for it because somebody else maps a large range. Memory of the
+ * domain's own that is to be given to Xen first goes there by hypercalls, for more pages each.
  */
-#define AT_ONCE	64
+static unsigned int at_once(unsigned int count, bool uncached)
+{
+	return min(count, uncached || !IS_ENABLED(CONFIG_XEN_UNPOPULATED_ALLOC) ? 512U : 32U);
+}
 
 /**
  * gntdev_pages_init() - make ready to get pages
@@ -364,7 +368,7 @@ int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
 	int err;
 
 	for (done = 0; done < count; done += n) {
-		n = min_t(unsigned int, count - done, AT_ONCE);
+		n = at_once(count - done, uncached);
 		err = uncached ? get_uncached(n, pages + done) :
 				 gnttab_alloc_pages(n, pages + done);
 		if (err) {
@@ -392,7 +396,7 @@ unsigned int gntdev_pages_put(unsigned int count, struct page **pages, bool unca
 	unsigned int lost = 0, done, n;
 
 	for (done = 0; done < count; done += n) {
-		n = min_t(unsigned int, count - done, AT_ONCE);
+		n = at_once(count - done, uncached);
 		clear_marks(n, pages + done);
 		if (uncached)
 			lost += put_uncached(n, pages + done);

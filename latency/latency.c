@@ -13,11 +13,11 @@
  * the longest stretch of a kind (module/latency-probe.h) while a process did CASE with so many
  * pages, and who began it: a symbol; and
  *
- *	wait DRIVER CASE PAGES WHERE NANOSECONDS HOW-OFTEN
+ *	wait DRIVER CASE PAGES WHERE NANOSECONDS HOW-OFTEN DURING
  *
  * the longest that a more important thread took for a page of its own in an instance of its own, in
- * the same instance or in another process, while that was done, more than it takes else. Without
- * the probe there are no stretches.
+ * the same instance or in another process, while that was done, more than it takes else; and during
+ * which call it began. Without the probe there are no stretches.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -339,10 +339,21 @@ static void be_important(int priority)
 
 struct waits {
 	uint64_t longest, least, often;
+	unsigned int during;
 };
 
+enum { REGISTER, MAP, MUNMAP, UNREGISTER };
+
+/* In shared memory. */
+static struct shared {
+	volatile bool over;
+	volatile unsigned int call;
+	struct waits waits;
+	int instance, ready;
+} *shared;
+
 /* Every millisecond, from when it was to wake up until it is done, as long as somebody is at work. */
-static void measure_waits(int instance, const volatile bool *until, struct waits *waits, int ready)
+static void measure_waits(int instance, struct waits *waits, int ready)
 {
 	struct timespec when;
 	uint64_t due;
@@ -352,17 +363,21 @@ static void measure_waits(int instance, const volatile bool *until, struct waits
 		t_bail("a pipe: %s", strerror(errno));
 	due = now();
 	waits->least = UINT64_MAX;
-	while (!*until) {
+	while (!shared->over) {
+		unsigned int during;
 		uint64_t spent;
 
 		due += 1000000;
 		when.tv_sec = due / 1000000000;
 		when.tv_nsec = due % 1000000000;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL);
+		during = shared->call;
 		a_page(instance);
 		spent = now() - due;
-		if (spent > waits->longest)
+		if (spent > waits->longest) {
 			waits->longest = spent;
+			waits->during = during;
+		}
 		if (spent < waits->least)
 			waits->least = spent;
 		waits->often++;
@@ -372,18 +387,11 @@ static void measure_waits(int instance, const volatile bool *until, struct waits
 	}
 }
 
-/* In shared memory. */
-static struct shared {
-	volatile bool over;
-	struct waits waits;
-	int instance, ready;
-} *shared;
-
 static void *wait_in_thread(void *context)
 {
 	(void)context;
 	be_important(20);
-	measure_waits(shared->instance, &shared->over, &shared->waits, shared->ready);
+	measure_waits(shared->instance, &shared->waits, shared->ready);
 	return NULL;
 }
 
@@ -393,19 +401,25 @@ static void busy_with(const char *name, unsigned int n)
 
 	/* Some seconds, however many pages it is at a time. */
 	for (unsigned int i = 0; i < (rounds > 64 ? 64 : rounds); i++) {
-		uint64_t index = enter(fd, n);
+		uint64_t index;
 		char *memory;
 
+		shared->call = REGISTER;
+		index = enter(fd, n);
 		if (strcmp(name, "register")) {
+			shared->call = MAP;
 			memory = map_pages(fd, index, n);
+			shared->call = MUNMAP;
 			dev_munmap(memory, n);
 		}
+		shared->call = UNREGISTER;
 		leave(fd, index, n);
 	}
 }
 
 static void wait_beside(const char *name, unsigned int n, const char *where)
 {
+	static const char *const calls[] = { "register", "mmap", "munmap", "unregister" };
 	pthread_t thread;
 	pid_t child = 0;
 	int pipes[2];
@@ -421,7 +435,7 @@ static void wait_beside(const char *name, unsigned int n, const char *where)
 			int instance = dev_open();
 
 			be_important(20);
-			measure_waits(instance, &shared->over, &shared->waits, pipes[1]);
+			measure_waits(instance, &shared->waits, pipes[1]);
 			_exit(0);
 		}
 	} else {
@@ -442,10 +456,10 @@ static void wait_beside(const char *name, unsigned int n, const char *where)
 	close(pipes[1]);
 	if (!child && shared->instance != fd)
 		close(shared->instance);
-	printf("wait %s %s %u %s %llu %llu\n", driver, name, n, where,
+	printf("wait %s %s %u %s %llu %llu %s\n", driver, name, n, where,
 	       (unsigned long long)(shared->waits.often ?
 				    shared->waits.longest - shared->waits.least : 0),
-	       (unsigned long long)shared->waits.often);
+	       (unsigned long long)shared->waits.often, calls[shared->waits.during]);
 	fflush(stdout);
 }
 
