@@ -67,6 +67,28 @@ static int gntdev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/*
+ * Reads the references of a request. That of the one page that most are for without
+ * copy_from_user(), which makes sure in every place that memory from the heap has the room.
+ */
+static int read_refs(struct gntdev_range *range, const struct ioctl_gntdev_grant_ref __user *refs,
+		     unsigned int count)
+{
+	if (count > 1)
+		return copy_from_user(range->refs, refs, flex_array_size(range, refs, count)) ?
+			       -EFAULT : 0;
+	if (!user_read_access_begin(refs, sizeof(*refs)))
+		return -EFAULT;
+	unsafe_get_user(range->refs[0].domid, &refs->domid, err_fault);
+	unsafe_get_user(range->refs[0].ref, &refs->ref, err_fault);
+	user_read_access_end();
+	return 0;
+
+err_fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
 					     struct ioctl_gntdev_map_grant_ref __user *arg)
 {
@@ -85,8 +107,8 @@ static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
 	range = gntdev_range_alloc(instance, count);
 	if (!range)
 		return -ENOMEM;
-	err = -EFAULT;
-	if (copy_from_user(range->refs, arg->refs, flex_array_size(range, refs, count)))
+	err = read_refs(range, arg->refs, count);
+	if (err)
 		goto err_put;
 	err = gntdev_grants_check(range->refs, count);
 	if (!err)
@@ -122,13 +144,21 @@ static noinline int remove_traced(struct gntdev_instance *instance, u64 index, u
 static noinline_for_stack long unmap_grant_ref(struct gntdev_instance *instance,
 					       struct ioctl_gntdev_unmap_grant_ref __user *arg)
 {
-	struct ioctl_gntdev_unmap_grant_ref op;
+	u64 index;
+	u32 count;
 
-	if (copy_from_user(&op, arg, sizeof(op)))
+	if (!user_read_access_begin(arg, sizeof(*arg)))
 		return -EFAULT;
+	unsafe_get_user(index, &arg->index, err_fault);
+	unsafe_get_user(count, &arg->count, err_fault);
+	user_read_access_end();
 	if (trace_gntdev_unregister_enabled())
-		return remove_traced(instance, op.index, op.count);
-	return gntdev_range_remove(instance, op.index, op.count);
+		return remove_traced(instance, index, count);
+	return gntdev_range_remove(instance, index, count);
+
+err_fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 static noinline_for_stack long
