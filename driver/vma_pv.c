@@ -132,18 +132,23 @@ static const struct mmu_interval_notifier_ops view_notifier_ops = {
 	.invalidate = view_invalidate,
 };
 
-/* Where the entries of some pages of a view are. */
+/* Where the entries of some pages of a view are, one page after the other. */
 struct pte_finder {
-	struct gntdev_pv_view *view;
-	unsigned int page;
+	u64 *ptes;
+	u64 last;	/* the last that was found, or 0 */
 };
 
 static int find_pte(pte_t *pte, unsigned long address, void *context)
 {
 	struct pte_finder *finder = context;
 
+	/* The next one of a page table is just behind. Looking it up in the p2m costs more. */
+	if (finder->last && offset_in_page(pte))
+		finder->last += sizeof(*pte);
+	else
+		finder->last = arbitrary_virt_to_machine(pte).maddr;
 	/* Others may be at work on an entry that is mapped. For that nothing changes here. */
-	WRITE_ONCE(finder->view->ptes[finder->page++], arbitrary_virt_to_machine(pte).maddr);
+	WRITE_ONCE(*finder->ptes++, finder->last);
 	return 0;
 }
 
@@ -151,7 +156,7 @@ static int find_pte(pte_t *pte, unsigned long address, void *context)
 static int find_ptes(struct gntdev_pv_view *view, struct mm_struct *mm, unsigned int first,
 		     unsigned int count)
 {
-	struct pte_finder finder = { .view = view, .page = first };
+	struct pte_finder finder = { .ptes = view->ptes + first };
 
 	return apply_to_page_range(mm, view_start(view) + ((unsigned long)first << PAGE_SHIFT),
 				   (unsigned long)count << PAGE_SHIFT, find_pte, &finder);
