@@ -29,6 +29,8 @@ static gntdev_retry_attempt retry_unmap;
 static bool let_go_of_unused(struct gntdev_sweep *sweep);
 
 bool gntdev_mapping_suspended;
+/* Was it ever? Before that nothing stands in for a page. */
+static bool was_suspended;
 /* While somebody takes a mapping from its range, or a dma-buf, and has not released it yet. */
 DEFINE_STATIC_SRCU(releasing);
 
@@ -411,13 +413,16 @@ static void give_back(struct gntdev_mapping *mapping, unsigned int first, unsign
 {
 	grant_handle_t *handles = gntdev_mapping_handles(mapping);
 	struct page **pages = mapping->pages + first;
+	bool notifies = !gntdev_notify_is_empty(&mapping->notify);
 
-	gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, handles, first, count);
-	if (mapping->weak)
+	if (notifies)
+		gntdev_notify_clear_bytes(&mapping->notify, mapping->pages, handles, first, count);
+	if (READ_ONCE(was_suspended))
 		gntdev_grants_drop_stand_ins(pages, handles + first, count);
 	not_given->refused += gntdev_grants_unmap(pages, handles + first, count);
 	gntdev_count(unmapped, count);
-	gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
+	if (notifies)
+		gntdev_notify_send(&mapping->notify, mapping->instance, first, count);
 	not_given->lost += free_pages_not_kept(mapping, pages, count);
 	memset(pages, 0, count * sizeof(*pages));
 }
@@ -541,6 +546,7 @@ void gntdev_mapping_release_end(int begun) __releases(&releasing)
 void gntdev_mapping_suspend_begin(void)
 {
 	WRITE_ONCE(gntdev_mapping_suspended, true);
+	WRITE_ONCE(was_suspended, true);
 	/* Who got a page from under a page table's lock has it in its hands after this. */
 	synchronize_rcu();
 }

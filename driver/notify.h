@@ -60,6 +60,17 @@ static inline void *gntdev_notify_entry(u32 action, unsigned int byte, u32 port)
 				    FIELD_PREP(NOTIFY_LIFE, gntdev_notify_life()));
 }
 
+/**
+ * gntdev_notify_is_empty() - is there no notification?
+ * @notify: the set; without a lock, if it is enough that those are seen that were set before
+ *
+ * Return: true if there is none; it may be false also where there is none any more.
+ */
+static inline bool gntdev_notify_is_empty(const struct gntdev_notify *notify)
+{
+	return !READ_ONCE(notify->first) && !READ_ONCE(notify->others);
+}
+
 void gntdev_notify_free(struct gntdev_notify *notify);
 unsigned int gntdev_notify_count(const struct gntdev_notify *notify);
 bool gntdev_notify_clears(const struct gntdev_notify *notify);

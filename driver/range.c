@@ -127,11 +127,8 @@ int gntdev_range_insert(struct gntdev_range *range)
  */
 void gntdev_range_publish(struct gntdev_range *range)
 {
-	struct gntdev_instance *instance = range->instance;
-
-	mutex_lock(&instance->lock);
+	/* All else was written before the table got the range. Whoever sees this may free it. */
 	set_bit(GNTDEV_RANGE_REGISTERED, &range->state);
-	mutex_unlock(&instance->lock);
 }
 
 /**
@@ -151,8 +148,10 @@ void gntdev_range_withdraw(struct gntdev_range *range)
 /* What is left to do for a range that is out of the table and has no users: nobody can find it. */
 static void range_gone(struct gntdev_range *range)
 {
-	gntdev_notify_send(&range->notify, range->instance, 0, range->slot.count);
-	gntdev_notify_free(&range->notify);
+	if (!gntdev_notify_is_empty(&range->notify)) {
+		gntdev_notify_send(&range->notify, range->instance, 0, range->slot.count);
+		gntdev_notify_free(&range->notify);
+	}
 	gntdev_range_put(range);
 }
 
@@ -294,6 +293,9 @@ bool gntdev_range_clears(struct gntdev_range *range)
 
 	lockdep_assert_held(range);
 
+	/* Where there is none at all, none that clears can come meanwhile. */
+	if (gntdev_notify_is_empty(&range->notify))
+		return false;
 	mutex_lock(&range->instance->lock);
 	clears = gntdev_notify_clears(&range->notify);
 	mutex_unlock(&range->instance->lock);

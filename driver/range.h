@@ -76,7 +76,7 @@ struct gntdev_tally {
 /* Bits of a range's state. */
 enum {
 	GNTDEV_RANGE_LOCKED,		/* gntdev_range_lock(); held while it is being mapped */
-	GNTDEV_RANGE_REGISTERED,	/* look-ups may find it; under the instance's lock */
+	GNTDEV_RANGE_REGISTERED,	/* look-ups may find it; set once */
 };
 
 struct gntdev_range *gntdev_range_alloc(struct gntdev_instance *instance, unsigned int count);

@@ -314,15 +314,29 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 	return view;
 }
 
+static bool view_has_entries(struct gntdev_pv_view *view)
+{
+	const grant_handle_t *handles = view_handles(view);
+	unsigned int i, count = view_count(view);
+
+	for (i = 0; i < count; i++)
+		if (handles[i] != INVALID_GRANT_HANDLE)
+			return true;
+	return false;
+}
+
 static void view_destroy(struct gntdev_pv_view *view)
 {
 	mmu_interval_notifier_remove(&view->notifier);
-	gntdev_mapping_leave(view_mapping(view), view);
+	/* Nobody else knows the view now: what the notifier has done to it stays as it is. */
+	if (!view->leaving)
+		gntdev_mapping_leave(view_mapping(view), view);
 	/*
 	 * The notifier has unmapped the entries before the core kernel dropped them. Except where a
 	 * mapping fails half-way: then the entries, if any, are still there.
 	 */
-	view_unmap(view, 0, view_count(view), true);
+	if (view_has_entries(view))
+		view_unmap(view, 0, view_count(view), true);
 	view_free(view);
 }
 
