@@ -11,6 +11,10 @@
  * own, is an entry too many, the page also has a type, for which vm_insert_page() and its kin
  * refuse it. (A type takes the place of the count of entries, which is not used there: the entries
  * are special.)
+ *
+ * Each processor keeps some of the pages that were put back, with their marks, for who wants pages
+ * next. For each that the kernel is asked for it walks to the page's entry in the p2m of a PV
+ * domain, and all share its list.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -22,6 +26,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/platform_device.h>
 #include <linux/sched/signal.h>
 #include <linux/set_memory.h>
@@ -98,6 +103,81 @@ void gntdev_pages_warn(unsigned int lost)
 {
 	if (lost)
 		pr_warn("Xen does not give %u pages back: they are lost\n", lost);
+}
+
+/* Pages that a processor keeps: unpopulated ones, which take no memory but their struct page. */
+#define SPARE_MOST	512
+
+/* A list by way of page->zone_device_data, which is the driver's whose page it is. */
+struct spare_pages {
+	struct page *first;
+	unsigned int count;
+};
+
+static DEFINE_PER_CPU(struct spare_pages, spare_pages);
+
+/* Takes up to so many of a processor's. Returns how many there were. */
+static unsigned int take_from(struct spare_pages *spare, unsigned int count, struct page **pages)
+{
+	struct page *page = spare->first;
+	unsigned int i;
+
+	count = min(count, spare->count);
+	for (i = 0; i < count; i++) {
+		pages[i] = page;
+		page = page->zone_device_data;
+	}
+	spare->first = page;
+	spare->count -= count;
+	return count;
+}
+
+static unsigned int take_spare(unsigned int count, struct page **pages)
+{
+	unsigned int taken = take_from(get_cpu_ptr(&spare_pages), count, pages);
+
+	put_cpu_ptr(&spare_pages);
+	return taken;
+}
+
+/*
+ * Is a page of gnttab_alloc_pages() unpopulated? On Arm it may be a ballooned one: memory, which
+ * the domain is to have back. On x86 they can be of any zone.
+ */
+static bool is_unpopulated(const struct page *page)
+{
+	return IS_ENABLED(CONFIG_XEN_UNPOPULATED_ALLOC) &&
+	       (IS_ENABLED(CONFIG_X86) || is_zone_device_page(page));
+}
+
+/* Keeps the first of the pages, as many as it may. Returns how many. */
+static unsigned int keep_spare(unsigned int count, struct page **pages)
+{
+	struct spare_pages *spare;
+	unsigned int i;
+
+	spare = get_cpu_ptr(&spare_pages);
+	count = min(count, SPARE_MOST - spare->count);
+	for (i = 0; i < count && is_unpopulated(pages[i]); i++) {
+		pages[i]->zone_device_data = spare->first;
+		spare->first = pages[i];
+	}
+	spare->count += i;
+	put_cpu_ptr(&spare_pages);
+	return i;
+}
+
+static void free_spare(void)
+{
+	struct page *page;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		while (take_from(per_cpu_ptr(&spare_pages, cpu), 1, &page)) {
+			clear_marks(1, &page);
+			gnttab_free_pages(1, &page);
+		}
+	}
 }
 
 #ifdef CONFIG_X86
@@ -351,6 +431,7 @@ int gntdev_pages_init(void)
  */
 void gntdev_pages_exit(void)
 {
+	free_spare();
 	exit_uncached();
 }
 
@@ -364,10 +445,10 @@ void gntdev_pages_exit(void)
  */
 int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
 {
-	unsigned int done, n;
+	unsigned int done = uncached ? 0 : take_spare(count, pages), n;
 	int err;
 
-	for (done = 0; done < count; done += n) {
+	for (; done < count; done += n) {
 		n = at_once(count - done, uncached);
 		err = uncached ? get_uncached(n, pages + done) :
 				 gnttab_alloc_pages(n, pages + done);
@@ -393,9 +474,9 @@ int gntdev_pages_get(unsigned int count, struct page **pages, bool uncached)
  */
 unsigned int gntdev_pages_put(unsigned int count, struct page **pages, bool uncached)
 {
-	unsigned int lost = 0, done, n;
+	unsigned int done = uncached ? 0 : keep_spare(count, pages), lost = 0, n;
 
-	for (done = 0; done < count; done += n) {
+	for (; done < count; done += n) {
 		n = at_once(count - done, uncached);
 		clear_marks(n, pages + done);
 		if (uncached)
