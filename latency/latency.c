@@ -397,10 +397,10 @@ static void *wait_in_thread(void *context)
 
 static void busy_with(const char *name, unsigned int n)
 {
-	unsigned int rounds = 4 * MOST / n;
+	unsigned int rounds = 2 * MOST / n;
 
-	/* Some seconds, however many pages it is at a time. */
-	for (unsigned int i = 0; i < (rounds > 64 ? 64 : rounds); i++) {
+	/* For as long, however many pages it is at a time; but single ones take longer. */
+	for (unsigned int i = 0; i < (rounds > 2000 ? 2000 : rounds); i++) {
 		uint64_t index;
 		char *memory;
 
@@ -503,12 +503,14 @@ static void others_of_ours(void)
 static void waits(void)
 {
 	static const char *const places[] = { "process", "instance", "same" };
+	static const unsigned int sizes[] = { 1, 16, 512, 8192, MOST };
 
-	for (unsigned int i = 0; i < 3; i++) {
-		wait_beside("map+munmap", 512, places[i]);
-		wait_beside("map+munmap", MOST, places[i]);
-		wait_beside("register", MOST, places[i]);
-	}
+	for (unsigned int i = 0; i < 5; i++)
+		for (unsigned int place = 0; place < 3; place++)
+			if (sizes[i] == 512 || sizes[i] == MOST || !place)
+				wait_beside("map+munmap", sizes[i], places[place]);
+	for (unsigned int place = 0; place < 3; place++)
+		wait_beside("register", MOST, places[place]);
 }
 
 static const struct group {
