@@ -65,9 +65,20 @@ static char *receive(struct libxenvchan *vchan, struct packet *packet)
 	return bytes;
 }
 
-/* Starts the command; *output is where its output, and a terminal's input, go. */
-static pid_t start(char *args, uint32_t length, int on_terminal, int *output)
+/* What the command has not read yet of its input, which ends with a packet of no bytes. */
+static struct {
+	int fd;		/* -1: there is none, or no more */
+	char *bytes;
+	uint32_t length, written;
+} input = { .fd = -1 };
+
+/*
+ * Starts the command; *output is where its output, and a terminal's input, go. input.fd is where a command
+ * without a terminal reads, if it has anything to.
+ */
+static pid_t start(char *args, uint32_t length, uint32_t type, int *output)
 {
+	int on_terminal = type == PACKET_TERMINAL, to_read[2] = { -1, -1 };
 	char **argv = calloc(length + 1, sizeof(*argv));
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
 	int ends[2], argc = 0;
@@ -79,7 +90,7 @@ static pid_t start(char *args, uint32_t length, int on_terminal, int *output)
 	if (on_terminal) {
 		pid = forkpty(output, NULL, NULL, &size);
 	} else {
-		if (pipe2(ends, O_CLOEXEC))
+		if (pipe2(ends, O_CLOEXEC) || (type == PACKET_COMMAND_INPUT && pipe2(to_read, O_CLOEXEC)))
 			err(1, "pipe");
 		*output = ends[0];
 		pid = fork();
@@ -89,21 +100,33 @@ static pid_t start(char *args, uint32_t length, int on_terminal, int *output)
 	if (pid) {
 		if (!on_terminal)
 			close(ends[1]);
+		if (to_read[0] >= 0) {
+			close(to_read[0]);
+			input.fd = to_read[1];
+			fcntl(input.fd, F_SETFL, O_NONBLOCK);
+		}
 		return pid;
 	}
 	if (!on_terminal) {
 		int null = open("/dev/null", O_RDONLY);
 
 		setsid();
-		dup2(null, 0);
+		dup2(to_read[0] >= 0 ? to_read[0] : null, 0);
 		dup2(ends[1], 1);
 		dup2(ends[1], 2);
 		close(null);
 	}
+	signal(SIGPIPE, SIG_DFL);
 	/* Not every library of Xen marks its files to be closed. */
 	close_range(3, ~0U, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* The root file system that the guest was given; what runs here stays in its initramfs. */
+	if (getenv("VM_ROOT_AT")) {
+		if (chroot(getenv("VM_ROOT_AT")))
+			err(126, "chroot");
+		setenv("PATH", "/work:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	}
 	if (chdir(WORKDIR))
 		err(126, WORKDIR);
 	execvp(argv[0], argv);
@@ -128,20 +151,60 @@ static void drain_output(struct libxenvchan *vchan, int output)
 		;
 }
 
+/* Passes on input as far as the command takes it; it may have closed it. */
+static void pass_input(void)
+{
+	ssize_t n = write(input.fd, input.bytes + input.written, input.length - input.written);
+
+	if (n >= 0)
+		input.written += n;
+	else if (errno == EPIPE)
+		input.written = input.length;
+	if (input.written == input.length) {
+		free(input.bytes);
+		input.bytes = NULL;
+	}
+}
+
+static void take_input(struct libxenvchan *vchan, int on_terminal, int output)
+{
+	struct packet packet;
+	char *bytes = receive(vchan, &packet);
+
+	if (!bytes || packet.type != PACKET_INPUT) {
+		free(bytes);
+	} else if (on_terminal) {
+		if (write(output, bytes, packet.length) < 0)
+			warn("input");
+		free(bytes);
+	} else if (packet.length == 0) {
+		free(bytes);
+		if (input.fd >= 0)
+			close(input.fd);
+		input.fd = -1;
+	} else {
+		input.bytes = bytes;
+		input.length = packet.length;
+		input.written = 0;
+		if (input.fd >= 0)
+			pass_input();
+	}
+}
+
 /* Runs one command, whose process this is. */
 static void serve(long id)
 {
 	struct libxenvchan *vchan;
 	struct packet packet;
-	struct pollfd fds[3];
+	struct pollfd fds[4];
 	sigset_t child;
 	char path[64], *args;
-	int output, status = 0;
+	int output, status = 0, on_terminal;
 	unsigned char code;
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "data/vm/%ld", id);
-	vchan = libxenvchan_server_init(NULL, 0, path, 1024, 32768);
+	vchan = libxenvchan_server_init(NULL, 0, path, INPUT_RING, 32768);
 	if (!vchan)
 		err(1, "vchan %s", path);
 	vchan->blocking = 1;
@@ -150,19 +213,23 @@ static void serve(long id)
 		errx(1, "vchan %s: no command", path);
 
 	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
-	pid = start(args, packet.length, packet.type == PACKET_TERMINAL, &output);
+	on_terminal = packet.type == PACKET_TERMINAL;
+	pid = start(args, packet.length, packet.type, &output);
 
 	fds[0] = (struct pollfd){ .fd = signalfd(-1, &child, SFD_CLOEXEC), .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = libxenvchan_fd_for_select(vchan), .events = POLLIN };
 	fds[2] = (struct pollfd){ .fd = output, .events = POLLIN };
+	fds[3] = (struct pollfd){ .events = POLLOUT };
 	while (waitpid(pid, &status, WNOHANG) != pid) {
 		/* What came with the command made its event already. */
-		int ready = libxenvchan_data_ready(vchan) > 0;
+		int ready = !input.bytes && libxenvchan_data_ready(vchan) > 0;
 
-		if (poll(fds, 3, ready ? 0 : -1) < 0 && errno != EINTR)
+		fds[3].fd = input.bytes ? input.fd : -1;
+		if (poll(fds, 4, ready ? 0 : -1) < 0 && errno != EINTR)
 			err(1, "poll");
 		if (fds[0].revents) {
 			struct signalfd_siginfo info;
@@ -176,14 +243,10 @@ static void serve(long id)
 			kill(-pid, SIGKILL);
 			exit(0);
 		}
-		if (libxenvchan_data_ready(vchan) > 0) {
-			char *bytes = receive(vchan, &packet);
-
-			if (bytes && packet.type == PACKET_INPUT &&
-			    write(output, bytes, packet.length) < 0)
-				warn("input");
-			free(bytes);
-		}
+		if (input.bytes && fds[3].revents)
+			pass_input();
+		if (!input.bytes && libxenvchan_data_ready(vchan) > 0)
+			take_input(vchan, on_terminal, output);
 		/* Closed output is no end: the command may go on without it. */
 		if (fds[2].revents && !pass_output(vchan, output))
 			fds[2].fd = -1;

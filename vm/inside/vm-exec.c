@@ -32,8 +32,15 @@ static struct {
 	struct libxenvchan *vchan;
 	char request[64], offer[64];
 	time_t deadline;
-	bool interactive, input_open;
+	bool interactive, with_input, input_open;
 } guest;
+
+/* What was read of the input, and did not fit into the ring yet. */
+static struct {
+	struct packet head;
+	char bytes[INPUT_RING / 2];
+} input;
+static bool input_waits;
 
 static volatile sig_atomic_t stopped;
 
@@ -41,7 +48,7 @@ static struct termios terminal;
 static bool terminal_changed;
 
 static const char usage[] =
-"usage: vm-exec [-i] [-t SECONDS] [-p PREFIX] GUEST COMMAND [ARG...]\n"
+"usage: vm-exec [-i|-s] [-t SECONDS] [-p PREFIX] GUEST COMMAND [ARG...]\n"
 "\n"
 "Runs COMMAND in GUEST (a name of " GUESTS "), passes its output through and\n"
 "exits with its status; 124 when it did not end in time, 125 when the guest died\n"
@@ -49,7 +56,8 @@ static const char usage[] =
 "\n"
 "  -t SECONDS  how long it may take\n"
 "  -p PREFIX   put this in front of every line\n"
-"  -i          on a terminal, with vm-exec's input\n";
+"  -i          on a terminal, with vm-exec's input\n"
+"  -s          with vm-exec's input, which else is not read\n";
 
 static void clean_up(void)
 {
@@ -122,15 +130,28 @@ static void send_packet(uint32_t type, const char *bytes, uint32_t length)
 	guest.vchan->blocking = 0;
 }
 
+/*
+ * Passes on what was read, if there is room for all of it: the agent takes no more while the command does not
+ * read, and this process must go on reading its output. Room that comes makes an event.
+ */
+static void send_input(void)
+{
+	input_waits = libxenvchan_send(guest.vchan, &input, sizeof(input.head) + input.head.length) == 0;
+}
+
 static void pass_input(void)
 {
-	char bytes[4096];
-	ssize_t n = read(0, bytes, sizeof(bytes));
+	ssize_t n = read(0, input.bytes, sizeof(input.bytes));
 
-	if (n > 0)
-		send_packet(PACKET_INPUT, bytes, n);
-	else
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0)
 		guest.input_open = false;
+	/* The end of a terminal's input is a character. */
+	if (n <= 0 && guest.interactive)
+		return;
+	input.head = (struct packet){ PACKET_INPUT, n > 0 ? n : 0 };
+	send_input();
 }
 
 static void receive(void *bytes, uint32_t length)
@@ -140,7 +161,7 @@ static void receive(void *bytes, uint32_t length)
 	while (got < length) {
 		struct pollfd fds[2] = {
 			{ .fd = libxenvchan_fd_for_select(guest.vchan), .events = POLLIN },
-			{ .fd = guest.input_open ? 0 : -1, .events = POLLIN },
+			{ .fd = guest.input_open && !input_waits ? 0 : -1, .events = POLLIN },
 		};
 		int n = libxenvchan_read(guest.vchan, (char *)bytes + got, length - got);
 
@@ -156,7 +177,9 @@ static void receive(void *bytes, uint32_t length)
 			finish(STATUS_LOST, "died");
 		if (n > 0 && fds[0].revents)
 			libxenvchan_wait(guest.vchan);
-		if (n > 0 && fds[1].revents)
+		if (input_waits)
+			send_input();
+		else if (n > 0 && fds[1].revents)
 			pass_input();
 	}
 }
@@ -201,7 +224,8 @@ static void send_command(char **argv)
 		memcpy(bytes + length, *argv, n);
 		length += n;
 	}
-	send_packet(guest.interactive ? PACKET_TERMINAL : PACKET_COMMAND, bytes, length);
+	send_packet(guest.interactive ? PACKET_TERMINAL : guest.with_input ? PACKET_COMMAND_INPUT : PACKET_COMMAND,
+		    bytes, length);
 }
 
 static void print(const char *bytes, uint32_t length, const char *prefix)
@@ -237,10 +261,13 @@ int main(int argc, char **argv)
 	const char *prefix = "";
 	int option;
 
-	while ((option = getopt(argc, argv, "+hip:t:")) != -1) {
+	while ((option = getopt(argc, argv, "+hip:st:")) != -1) {
 		switch (option) {
 		case 'i':
 			guest.interactive = guest.input_open = true;
+			break;
+		case 's':
+			guest.with_input = guest.input_open = true;
 			break;
 		case 'p':
 			prefix = optarg;

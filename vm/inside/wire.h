@@ -13,8 +13,9 @@
 enum packet_type {
 	PACKET_COMMAND,		/* to the agent: the arguments, each with its 0 byte */
 	PACKET_TERMINAL,	/* the same, to be run on a terminal of its own */
-	PACKET_INPUT,		/* to the agent, for the terminal */
+	PACKET_INPUT,		/* to the agent, for the terminal or as the command's input; none: it ended */
 	PACKET_OUTPUT,		/* from the agent: what the command wrote */
+	PACKET_COMMAND_INPUT,	/* as PACKET_COMMAND, and input comes for it */
 	PACKET_EXIT,		/* from the agent: its status, as a shell gives it, one byte */
 };
 
@@ -24,5 +25,8 @@ struct packet {
 };
 
 #define PACKET_MAX 65536
+
+/* Input comes in packets that fit into the ring to the agent, which has this many bytes, with their head. */
+#define INPUT_RING 1024
 
 #endif
