@@ -13,12 +13,15 @@ DOM0 ?= pv
 # amd64 or arm64. Those who build on a machine of its own for KDIR need not say which it is.
 ARCH ?= amd64
 CACHE := $(or $(GNTDEV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gntdev)
+# Where it is built: vm/systems knows, too.
+BUILDS := $(abspath $(or $(GNTDEV_BUILD),build))
+
 ifeq ($(ARCH),arm64)
-BUILD := build/arm64/$(KERNEL)
+BUILD := $(BUILDS)/arm64/$(KERNEL)
 KDIR ?= $(CACHE)/arm64/$(KERNEL)/headers
 CROSS := ARCH=arm64 $(if $(filter aarch64,$(shell uname -m)),,CROSS_COMPILE=aarch64-linux-gnu-)
 else
-BUILD := build/$(KERNEL)
+BUILD := $(BUILDS)/$(KERNEL)
 KDIR ?= $(CACHE)/$(KERNEL)/headers
 # The kernel has a name of its own for amd64, and takes ours if it was said to this make.
 CROSS := $(if $(filter-out file,$(origin ARCH)),ARCH=x86)
@@ -26,7 +29,7 @@ endif
 
 # Whatever KDIR is, and however new: its build asks itself what is to do.
 ifneq ($(origin KDIR),file)
-BUILD := build/kdir
+BUILD := $(BUILDS)/kdir
 .PHONY: $(BUILD)/xen-gntdev.ko
 endif
 
@@ -124,7 +127,7 @@ $(BUILD)/xen-gntdev.ko: $(SOURCES) $(wildcard $(made_for))
 	@cp -u driver/*.[ch] driver/Kbuild $(BUILD)/tree/driver/
 	@cp -u include/uapi/xen/gntdev.h $(BUILD)/tree/include/uapi/xen/
 	@$(if $(filter file,$(origin KDIR)),vm/in-root --arch $(ARCH) --kernel $(KERNEL) make,$(MAKE)) \
-		--no-print-directory -C $(KDIR) $(CROSS) M=$(CURDIR)/$(BUILD)/tree/driver W=$(W) \
+		--no-print-directory -C $(KDIR) $(CROSS) M=$(BUILD)/tree/driver W=$(W) \
 		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	@cp $(BUILD)/tree/driver/xen-gntdev.ko $@
 	@[ -z "$(made_for)" ] || cp $(made_for) $(BUILD)/made-for
@@ -133,4 +136,5 @@ $(BUILD)/xen-gntdev.ko: $(SOURCES) $(wildcard $(made_for))
 clean:
 	rm -rf build
 
-include packaging/install.mk
+# Not there where vm/ is installed alone.
+-include packaging/install.mk

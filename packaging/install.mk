@@ -46,6 +46,30 @@ install-tools: build-tools
 	done
 	$(if $(tool),install -D build/tools/gnt $(DESTDIR)$(PREFIX)/bin/gnt)
 
+# vm/ with what it builds our driver from, as the command xen-vm-run.
+vm_share = $(PREFIX)/share/gntdev-vm
+.PHONY: install-vm
+install-vm:
+	@echo "install $(DESTDIR)$(vm_share)"
+	@for file in vm/README.md $$(find vm driver -type f -not -name '*.md' -not -name '*.bash-completion') \
+			include/uapi/xen/gntdev.h Makefile; do \
+		mode=644; [ ! -x "$$file" ] || mode=755; \
+		install -D -m $$mode "$$file" "$(DESTDIR)$(vm_share)/$$file" || exit; \
+	done
+	@mkdir -p $(DESTDIR)$(PREFIX)/bin
+	ln -sf ../share/gntdev-vm/vm/run $(DESTDIR)$(PREFIX)/bin/xen-vm-run
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
+	@# It has the same page under either name; the commands in it are this one.
+	sed -e 's,^\.TH vm-run,.TH xen-vm-run,; s,^vm-run \\-,xen-vm-run \\-,; s,vm/run,xen-vm-run,g' doc/vm-run.1 \
+		>$(DESTDIR)$(PREFIX)/share/man/man1/xen-vm-run.1
+	install -D -m 644 vm/run.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xen-vm-run
+
+.PHONY: uninstall-vm
+uninstall-vm:
+	rm -rf $(DESTDIR)$(vm_share)
+	rm -f $(DESTDIR)$(PREFIX)/bin/xen-vm-run $(DESTDIR)$(PREFIX)/share/man/man1/xen-vm-run.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xen-vm-run
+
 .PHONY: build-tools
 build-tools:
 	$(if $(tool),@$(MAKE) --no-print-directory -C tools OUT=$(CURDIR)/build/tools)
@@ -97,7 +121,7 @@ endif
 else
 install-module: install-parameters
 	@$(MAKE) --no-print-directory module KERNEL=$(RELEASE) KDIR=$(installed_kdir)
-	$(MAKE) -C $(installed_kdir) M=$(CURDIR)/build/kdir/tree/driver \
+	$(MAKE) -C $(installed_kdir) M=$(BUILDS)/kdir/tree/driver \
 		INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates modules_install
 	$(if $(DESTDIR),,depmod $(RELEASE))
 
