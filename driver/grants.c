@@ -456,8 +456,18 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 	return err;
 }
 
-/* Unmaps pages that are mapped, no more than BATCH. Returns how many Xen refused to unmap. */
-static unsigned int unmap_batch(struct page **pages, grant_handle_t *handles, unsigned int count)
+/**
+ * gntdev_grants_unmap_batch() - unmap pages that are mapped; neither sleeps nor needs memory
+ * @pages:   as gntdev_grants_unmap()
+ * @handles: their handles, all valid; they become INVALID_GRANT_HANDLE
+ * @count:   how many, up to GNTDEV_GRANTS_BATCH
+ *
+ * Also undoes gntdev_grants_hold() for pages that are mapped elsewhere (PV).
+ *
+ * Return: how many Xen refused, for gntdev_grants_warn().
+ */
+unsigned int gntdev_grants_unmap_batch(struct page **pages, grant_handle_t *handles,
+				       unsigned int count)
 {
 	struct batch_room room;
 	struct gnttab_unmap_grant_ref *ops = get_batch(&room)->unmap;
@@ -513,25 +523,10 @@ unsigned int gntdev_grants_unmap(struct page **pages, grant_handle_t *handles, u
 		if (n)
 			continue;
 		n = run_length(handles, count, true);
-		refused += unmap_batch(pages, handles, n);
+		refused += gntdev_grants_unmap_batch(pages, handles, n);
 		cond_resched();
 	}
 	return refused;
-}
-
-/**
- * gntdev_grants_let_go() - undo gntdev_grants_hold() for pages that are mapped elsewhere (PV)
- * @pages:   as gntdev_grants_unmap()
- * @handles: their handles, all valid; they become INVALID_GRANT_HANDLE
- * @count:   how many, up to GNTDEV_GRANTS_BATCH
- *
- * Neither sleeps nor needs memory.
- *
- * Return: how many Xen refused, for gntdev_grants_warn().
- */
-unsigned int gntdev_grants_let_go(struct page **pages, grant_handle_t *handles, unsigned int count)
-{
-	return unmap_batch(pages, handles, count);
 }
 
 #ifdef CONFIG_XEN_PV
@@ -662,7 +657,7 @@ static int put_stand_ins(void *context)
 	struct stand_ins *some = context;
 	unsigned int i;
 
-	some->refused = unmap_batch(some->pages, some->handles, some->count);
+	some->refused = gntdev_grants_unmap_batch(some->pages, some->handles, some->count);
 	for (i = 0; i < some->count; i++) {
 		struct page *page = some->pages[i];
 

@@ -56,8 +56,8 @@ int gntdev_grants_hold(const struct ioctl_gntdev_grant_ref *refs, struct page **
 		       grant_handle_t *handles, unsigned int count, bool readonly, bool refuse);
 unsigned int __must_check gntdev_grants_unmap(struct page **pages, grant_handle_t *handles,
 					      unsigned int count);
-unsigned int __must_check gntdev_grants_let_go(struct page **pages, grant_handle_t *handles,
-					       unsigned int count);
+unsigned int __must_check gntdev_grants_unmap_batch(struct page **pages, grant_handle_t *handles,
+						    unsigned int count);
 void gntdev_grants_warn(unsigned int refused);
 unsigned int gntdev_grants_map_again(const struct ioctl_gntdev_grant_ref *refs,
 				     struct page **pages, grant_handle_t *handles,

@@ -275,8 +275,8 @@ static bool let_go(struct gntdev_mapping *mapping, unsigned int first, unsigned 
 		       is_idle(mapping, i))
 			i++;
 		if (i > start)
-			*refused += gntdev_grants_let_go(mapping->pages + start, handles + start,
-							 i - start);
+			*refused += gntdev_grants_unmap_batch(mapping->pages + start,
+							      handles + start, i - start);
 		else
 			others |= gntdev_is_mapped(handles[i++]);
 	}

@@ -197,7 +197,7 @@ void gntdev_range_remove_all(struct gntdev_instance *instance)
 
 	/* Nobody but a suspend looks at them. */
 	mutex_lock(&instance->lock);
-	while ((slot = gntdev_table_first(&instance->table))) {
+	while ((slot = gntdev_table_from(&instance->table, 0))) {
 		gntdev_table_erase(&instance->table, slot);
 		mutex_unlock(&instance->lock);
 		range_gone(to_range(slot));

@@ -174,17 +174,6 @@ void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot)
 }
 
 /**
- * gntdev_table_first() - the slot with the lowest index
- * @table: the table
- *
- * Return: the slot, or NULL if the table is empty.
- */
-struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table)
-{
-	return to_slot(rb_first(&table->slots));
-}
-
-/**
  * gntdev_table_from() - the slot that has a page, or else the next one
  * @table: the table
  * @page:  the page's index, in pages

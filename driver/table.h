@@ -41,7 +41,6 @@ int gntdev_table_reserve(struct gntdev_table *table, unsigned int count);
 void gntdev_table_unreserve(struct gntdev_table *table, unsigned int count);
 int gntdev_table_insert(struct gntdev_table *table, struct gntdev_slot *slot);
 void gntdev_table_erase(struct gntdev_table *table, struct gntdev_slot *slot);
-struct gntdev_slot *gntdev_table_first(const struct gntdev_table *table);
 struct gntdev_slot *gntdev_table_from(const struct gntdev_table *table, unsigned long page);
 
 /**
