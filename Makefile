@@ -10,6 +10,8 @@ override KERNEL := $(or $(shell vm/fetch --newest),$(error no newest kernel is k
 endif
 # The mode of dom0 on amd64: pv or pvh.
 DOM0 ?= pv
+# What of make check: each rule once, or also what takes long.
+HOW := $(if $(QUICK),--quick,$(if $(FULL),--full))
 # amd64 or arm64. Those who build on a machine of its own for KDIR need not say which it is.
 ARCH ?= amd64
 CACHE := $(or $(GNTDEV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gntdev)
@@ -39,7 +41,7 @@ SOURCES := $(wildcard driver/*.[ch]) driver/Kbuild include/uapi/xen/gntdev.h
 help:
 	@echo "make demo      boot a Xen host with two guests, and watch pages cross between them"
 	@echo "make check     the tests, on Xen hosts of their own (XEN=4.20|4.17, KERNEL=6.12|6.1|7.3|newest,"
-	@echo "               ARCH=amd64|arm64, DOM0=pv|pvh)"
+	@echo "               ARCH=amd64|arm64, DOM0=pv|pvh; QUICK=1: each rule once; FULL=1: with what takes long)"
 	@echo "make check-debug  the same on kernels that look for mistakes (QUICK=1: a part of it)"
 	@echo "make check-64k  that a kernel with pages of 64 KiB is refused (arm64)"
 	@echo "make check-clients  programs that people run: xl, QEMU, vchan... (XEN=, KERNEL=)"
@@ -60,13 +62,13 @@ demo: setup
 
 .PHONY: check
 check: setup
-	@tests/check --arch $(ARCH) --dom0 $(DOM0) --xen $(XEN) --kernel $(KERNEL) --driver $(DRIVER)
+	@tests/check --arch $(ARCH) --dom0 $(DOM0) --xen $(XEN) --kernel $(KERNEL) --driver $(DRIVER) $(HOW)
 
 # On kernels that are built for it, which look for mistakes: ten minutes more the first time. With
-# QUICK, in dom0 only, and what is left to chance no more often than by make check.
+# QUICK, in dom0 only, and what make check runs.
 .PHONY: check-debug
 check-debug: setup
-	@tests/check-vm --xen $(XEN) --kernel $(firstword $(subst -, ,$(KERNEL)))-debug --timeout 14400 $(if $(QUICK),dom0,--full)
+	@tests/check-vm --xen $(XEN) --kernel $(firstword $(subst -, ,$(KERNEL)))-debug --timeout 14400 $(if $(QUICK),dom0,--often)
 
 .PHONY: check-64k
 check-64k: setup

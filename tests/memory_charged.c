@@ -21,7 +21,7 @@
 #define GROUP ROOT "/gntdev-test"
 
 /* Many, since a count may be behind by a hundred pages: see kernel_bytes(). */
-#define NOTIFIED 120000
+#define NOTIFIED 32000
 #define MAPS 2
 #define THREADS 200
 /* Of what a copy works with: a page, and sixteen for data. */

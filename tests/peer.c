@@ -31,6 +31,7 @@
  *
  * peer --ask DOMID QUESTION asks the peer in another domain and prints its answer.
  * peer --mapped, in dom0, prints the same as the question.
+ * peer --held [SLAB] prints all that a test might leave behind: see lib/left.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -42,6 +43,7 @@
 #include <unistd.h>
 
 #include "lib/guest.h"
+#include "lib/left.h"
 #include "lib/lot.h"
 #include "lib/oracle.h"
 #include "lib/store.h"
@@ -309,20 +311,49 @@ static char *answer(const char *question)
 	return text("error what is %s?", verb);
 }
 
+/* What the peer in a domain, a number in decimal, answers; or NULL. */
+static char *ask(const char *domid, const char *what)
+{
+	char question[128], reply[128], tag[STORE_TAG], found[STORE_TAG] = "", *said;
+
+	snprintf(question, sizeof(question), "%s/peer-%s/question", getenv("VM_MEET"), domid);
+	snprintf(reply, sizeof(reply), "%s/peer-%s/answer", getenv("VM_MEET"), domid);
+	snprintf(tag, sizeof(tag), "ask.%s.%d", getenv("VM_DOMID"), getpid());
+	t_start();
+	store_watch(reply);
+	if (store_send(question, tag, what))
+		return NULL;
+	while (!(said = store_receive(reply, found, tag)))
+		if (!store_wait(2 * T_PATIENCE_MS))
+			t_bail("the peer in domain %s does not answer", domid);
+	return said;
+}
+
+/* The grants of every domain; what Xen cannot be asked for is told, and NULL. */
+static char *mapped(bool in_dom0)
+{
+	char *all = in_dom0 ? oracle_all() : ask("0", "mapped");
+
+	if (in_dom0 && !all)
+		perror("peer: Xen cannot be asked");
+	if (all && !strncmp(all, "error ", 6)) {
+		fprintf(stderr, "peer: %s\n", all);
+		free(all);
+		all = NULL;
+	}
+	return all;
+}
+
 int main(int argc, char **argv)
 {
-	const char *meet = getenv("VM_MEET"), *domid = getenv("VM_DOMID");
-	char question[128], reply[128], tag[STORE_TAG] = "", found[STORE_TAG] = "";
-	bool quit = false;
+	const char *meet = getenv("VM_MEET"), *domid = getenv("VM_DOMID"), *kind = getenv("VM_KIND");
+	bool in_dom0 = kind && !strcmp(kind, "dom0"), quit = false;
+	char question[128], reply[128], tag[STORE_TAG] = "", *said;
 
 	if (argc == 2 && !strcmp(argv[1], "--mapped")) {
-		char *all = oracle_all();
-
-		if (!all)
-			perror("peer: Xen cannot be asked");
-		else
-			fputs(all, stdout);
-		return all ? 0 : 1;
+		said = mapped(true);
+		printf("%s", said ? said : "");
+		return !said;
 	}
 	if (!meet || !domid || store_open()) {
 		fprintf(stderr, "peer: needs VM_MEET, VM_DOMID and xenstore\n");
@@ -330,26 +361,19 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 4 && !strcmp(argv[1], "--ask")) {
-		char *said;
-
-		t_start();
-		snprintf(question, sizeof(question), "%s/peer-%s/question", meet, argv[2]);
-		snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, argv[2]);
-		snprintf(tag, sizeof(tag), "ask.%s.%d", domid, getpid());
-		store_watch(reply);
-		if (store_send(question, tag, argv[3]))
-			return 1;
-		while (!(said = store_receive(reply, found, tag)))
-			if (!store_wait(2 * T_PATIENCE_MS))
-				t_bail("the peer in domain %s does not answer", argv[2]);
-		printf("%s", said);
-		return !strncmp(said, "error ", 6);
+		said = ask(argv[2], argv[3]);
+		printf("%s", said ? said : "");
+		return !said || !strncmp(said, "error ", 6);
+	}
+	if (argc >= 2 && !strcmp(argv[1], "--held")) {
+		said = mapped(in_dom0);
+		return !said || left_print(said, in_dom0, argc > 2);
 	}
 	snprintf(question, sizeof(question), "%s/peer-%s/question", meet, domid);
 	snprintf(reply, sizeof(reply), "%s/peer-%s/answer", meet, domid);
 	store_watch(question);
 	while (!quit) {
-		char *asked = store_receive(question, tag, NULL), *said;
+		char *asked = store_receive(question, tag, NULL);
 
 		if (!asked) {
 			wait_for_work();

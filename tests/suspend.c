@@ -701,7 +701,8 @@ int main(int argc, char **argv)
 		       "a domain that is suspended");
 		return t_done();
 	}
-	for (int how = CHECKPOINT; argc == 1 && how <= MIGRATE; how++)
+	/* To be restored as another domain and to be migrated is the same to the driver. */
+	for (int how = CHECKPOINT; argc == 1 && how <= (t_full() ? MIGRATE : RESTORE); how++)
 		suspend(how);
 	for (int how = CHECKPOINT; how <= MIGRATE; how++)
 		if (argc == 1)

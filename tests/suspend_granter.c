@@ -115,7 +115,8 @@ int main(void)
 	guest = store_read(path);
 	if (!guest)
 		t_bail("%s: %m", path);
-	suspended(CHECKPOINT);
+	if (t_full())
+		suspended(CHECKPOINT);
 	suspended(RESTORE);
 	return t_done();
 }

@@ -352,9 +352,16 @@ long long t_read_number(const char *path)
 	return t_read_file(path, text, sizeof(text)) ? atoll(text) : -1;
 }
 
-unsigned int t_rounds(unsigned int usual, unsigned int full)
+bool t_full(void)
 {
-	return getenv("T_FULL") ? full : usual;
+	return getenv("T_CHANCE");
+}
+
+unsigned int t_rounds(unsigned int usual, unsigned int often)
+{
+	const char *chance = getenv("T_CHANCE");
+
+	return chance && !strcmp(chance, "often") ? often : usual;
 }
 
 long long t_now_ms(void)

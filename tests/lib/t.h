@@ -101,8 +101,10 @@ void gate_open(struct gate *gate);
 bool gate_wait(struct gate *gate);
 void gate_free(struct gate *gate);
 
-/* How often to do what is to hit by chance: less in every run than when all is at stake (T_FULL). */
-unsigned int t_rounds(unsigned int usual, unsigned int full);
+/* Whether there is time for what takes long (T_CHANCE is "full" or "often"). */
+bool t_full(void);
+/* How often to do what is to hit by chance: less in every run than when all is at stake ("often"). */
+unsigned int t_rounds(unsigned int usual, unsigned int often);
 
 /* Small text files; false, and errno, when it cannot be done. */
 bool t_write_file(const char *path, const char *text);
