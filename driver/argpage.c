@@ -19,7 +19,7 @@
 #endif
 
 #include "argpage.h"
-#include "grants.h"
+#include "mode.h"
 
 /* Blocks of pages to take one from, and the rest to give back. The last one is a large entry's. */
 static const unsigned int orders[] = { 0, 3, 6, 9 };

@@ -21,7 +21,7 @@
 #include <xen/xen.h>
 
 #include "../include/uapi/xen/gntdev.h"
-#include "dmabuf.h"
+#include "dmabuf_export.h"
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"

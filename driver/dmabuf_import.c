@@ -19,7 +19,8 @@
 
 #include "../include/uapi/xen/gntdev.h"
 #include "compat.h"
-#include "dmabuf.h"
+#include "dmabuf_export.h"
+#include "dmabuf_import.h"
 #include "grants.h"
 #include "instance.h"
 #include "pages.h"

@@ -4,23 +4,12 @@
 
 #include <linux/types.h>
 
-#include <xen/features.h>
 #include <xen/grant_table.h>
-#include <xen/xen.h>
 
 #include "../include/uapi/xen/gntdev.h"
+#include "mode.h"
 
 struct page;
-
-/**
- * gntdev_is_pv() - whether this domain manages its own page tables
- *
- * Return: true in a PV domain (dom0 or guest), false in an auto-translated one (PVH, HVM, Arm).
- */
-static inline bool gntdev_is_pv(void)
-{
-	return IS_ENABLED(CONFIG_XEN_PV) && !xen_feature(XENFEAT_auto_translated_physmap);
-}
 
 /*
  * In the place of a page's handle: the page is not mapped since the domain was suspended, but the

@@ -22,7 +22,8 @@
 #include "../include/uapi/xen/gntdev.h"
 #include "compat.h"
 #include "copy.h"
-#include "dmabuf.h"
+#include "dmabuf_export.h"
+#include "dmabuf_import.h"
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"
@@ -113,12 +114,12 @@ static noinline_for_stack long map_grant_ref(struct gntdev_instance *instance,
 	err = gntdev_grants_check(range->refs, count);
 	if (!err)
 		err = gntdev_range_insert(range);
-	if (!err && put_user((u64)range->slot.first << PAGE_SHIFT, &arg->index)) {
-		trace_gntdev_register(range, -EFAULT);
+	if (!err && put_user(gntdev_range_index(range), &arg->index)) {
+		trace_gntdev_register(range->refs, gntdev_range_index(range), count, -EFAULT);
 		gntdev_range_withdraw(range);
 		return -EFAULT;
 	}
-	trace_gntdev_register(range, err);
+	trace_gntdev_register(range->refs, gntdev_range_index(range), count, err);
 	if (err)
 		goto err_put;
 	gntdev_count(registered, count);

@@ -40,7 +40,7 @@
 #endif
 
 #include "compat.h"
-#include "grants.h"
+#include "mode.h"
 #include "pages.h"
 
 struct address_space *gntdev_pages_mapping;

@@ -275,7 +275,7 @@ void gntdev_range_unuse(struct gntdev_range *range)
 
 	if (mapping) {
 		gntdev_mapping_release(mapping, &notify, instance);
-		trace_gntdev_unmap(range, 0);
+		trace_gntdev_unmap(range->refs, gntdev_range_index(range), range->slot.count, 0);
 	}
 	gntdev_mapping_release_end(releasing);
 	gntdev_range_put(range);

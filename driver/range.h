@@ -4,6 +4,7 @@
 
 #include <linux/kref.h>
 #include <linux/lockdep_types.h>
+#include <linux/mm.h>
 
 #include "../include/uapi/xen/gntdev.h"
 #include "notify.h"
@@ -40,6 +41,12 @@ struct gntdev_range {
 	struct lockdep_map dep_map;
 	struct ioctl_gntdev_grant_ref refs[];
 };
+
+/* Where it is, in bytes. */
+static inline u64 gntdev_range_index(const struct gntdev_range *range)
+{
+	return (u64)range->slot.first << PAGE_SHIFT;
+}
 
 /* How many domains a tally tells apart. */
 #define GNTDEV_TALLY_DOMAINS	16

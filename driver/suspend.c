@@ -24,7 +24,7 @@
 #include <linux/pm.h>
 #include <linux/sched/mm.h>
 
-#include "dmabuf.h"
+#include "dmabuf_export.h"
 #include "grants.h"
 #include "instance.h"
 #include "mapping.h"

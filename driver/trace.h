@@ -14,49 +14,10 @@
 
 #include <xen/interface/grant_table.h>
 
-#include "range.h"
+#include "../include/uapi/xen/gntdev.h"
 
+/* @ref is the first of the range, @index where it is. */
 DECLARE_EVENT_CLASS(gntdev_range_class,
-	TP_PROTO(const struct gntdev_range *range, int result),
-	TP_ARGS(range, result),
-	TP_STRUCT__entry(
-		__field(u64, index)
-		__field(u32, count)
-		__field(u32, domid)
-		__field(u32, ref)
-		__field(int, result)
-	),
-	TP_fast_assign(
-		__entry->index = (u64)range->slot.first << PAGE_SHIFT;
-		__entry->count = range->slot.count;
-		__entry->domid = range->refs[0].domid;
-		__entry->ref = range->refs[0].ref;
-		__entry->result = result;
-	),
-	TP_printk("domid=%u ref=%u index=%#llx count=%u result=%d", __entry->domid, __entry->ref,
-		  __entry->index, __entry->count, __entry->result)
-);
-
-/* MAP_GRANT_REF; without an index if that failed. */
-DEFINE_EVENT(gntdev_range_class, gntdev_register,
-	TP_PROTO(const struct gntdev_range *range, int result),
-	TP_ARGS(range, result)
-);
-
-/* mmap, of the device or of a dma-buf. */
-DEFINE_EVENT(gntdev_range_class, gntdev_map,
-	TP_PROTO(const struct gntdev_range *range, int result),
-	TP_ARGS(range, result)
-);
-
-/* The last user of the range is gone, and so is its mapping, busy pages apart. */
-DEFINE_EVENT(gntdev_range_class, gntdev_unmap,
-	TP_PROTO(const struct gntdev_range *range, int result),
-	TP_ARGS(range, result)
-);
-
-/* UNMAP_GRANT_REF. */
-TRACE_EVENT(gntdev_unregister,
 	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 count, int result),
 	TP_ARGS(ref, index, count, result),
 	TP_STRUCT__entry(
@@ -75,6 +36,30 @@ TRACE_EVENT(gntdev_unregister,
 	),
 	TP_printk("domid=%u ref=%u index=%#llx count=%u result=%d", __entry->domid, __entry->ref,
 		  __entry->index, __entry->count, __entry->result)
+);
+
+/* MAP_GRANT_REF; without an index if that failed. */
+DEFINE_EVENT(gntdev_range_class, gntdev_register,
+	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 count, int result),
+	TP_ARGS(ref, index, count, result)
+);
+
+/* mmap, of the device or of a dma-buf. */
+DEFINE_EVENT(gntdev_range_class, gntdev_map,
+	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 count, int result),
+	TP_ARGS(ref, index, count, result)
+);
+
+/* The last user of the range is gone, and so is its mapping, busy pages apart. */
+DEFINE_EVENT(gntdev_range_class, gntdev_unmap,
+	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 count, int result),
+	TP_ARGS(ref, index, count, result)
+);
+
+/* UNMAP_GRANT_REF. */
+DEFINE_EVENT(gntdev_range_class, gntdev_unregister,
+	TP_PROTO(const struct ioctl_gntdev_grant_ref *ref, u64 index, u32 count, int result),
+	TP_ARGS(ref, index, count, result)
 );
 
 /* Pages that the kernel still uses are unmapped later: at most so many. */

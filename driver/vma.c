@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mmap: what both ways of mapping a range have in common.
+ * mmap: what is the same whichever way a range is mapped.
  */
 
 #include <linux/fs.h>
@@ -11,35 +11,12 @@
 #include "instance.h"
 #include "range.h"
 #include "trace.h"
+#include "views.h"
 #include "vma.h"
 
 static const struct vm_operations_struct *vm_ops(void)
 {
 	return gntdev_is_pv() ? &gntdev_pv_vm_ops : &gntdev_xlate_vm_ops;
-}
-
-/**
- * gntdev_vma_may_split() - vm_ops->may_split: no part of a mapping goes away or changes by itself
- * @vma:     the mapping
- * @address: where it would be cut
- *
- * Return: -EINVAL.
- */
-int gntdev_vma_may_split(struct vm_area_struct *vma, unsigned long address)
-{
-	return -EINVAL;
-}
-
-/**
- * gntdev_vma_first() - which page of a range a VMA begins with
- * @vma:   a VMA that shows pages of the range, or is to
- * @range: the range, which has a user, so that its place in the table stays
- *
- * Return: the page; 0 for all mappings of the device, which show whole ranges.
- */
-unsigned int gntdev_vma_first(const struct vm_area_struct *vma, const struct gntdev_range *range)
-{
-	return vma->vm_pgoff - range->slot.first;
 }
 
 /**
@@ -74,13 +51,13 @@ int gntdev_vma_map(struct vm_area_struct *vma, struct gntdev_range *range)
 	if (err)
 		goto err_unuse;
 
-	trace_gntdev_map(range, 0);
+	trace_gntdev_map(range->refs, gntdev_range_index(range), range->slot.count, 0);
 	/* Not before: from here on the VMA is closed whatever happens to it. */
 	vma->vm_ops = vm_ops();
 	return 0;
 
 err_unuse:
-	trace_gntdev_map(range, err);
+	trace_gntdev_map(range->refs, gntdev_range_index(range), range->slot.count, err);
 	gntdev_range_unuse(range);
 	return err;
 }

@@ -33,7 +33,7 @@
 #include "mapping.h"
 #include "range.h"
 #include "stats.h"
-#include "vma.h"
+#include "views.h"
 
 static unsigned long view_start(const struct gntdev_pv_view *view)
 {
@@ -299,7 +299,7 @@ static struct gntdev_pv_view *view_create(struct vm_area_struct *vma, struct gnt
 
 	kref_init(&view->vmas);
 	view->range = range;
-	view->first = gntdev_vma_first(vma, range);
+	view->first = gntdev_view_first(vma, range);
 	view->readonly = !(vma->vm_flags & VM_WRITE);
 	view->leaving = false;
 	memset32((grant_handle_t *)&view->ptes[count], INVALID_GRANT_HANDLE, count);
@@ -532,7 +532,7 @@ static vm_fault_t pv_pfn_mkwrite(struct vm_fault *vmf)
 const struct vm_operations_struct gntdev_pv_vm_ops = {
 	.open = pv_open,
 	.close = pv_close,
-	.may_split = gntdev_vma_may_split,
+	.may_split = gntdev_view_may_split,
 	.mremap = pv_mremap,
 	.mprotect = pv_mprotect,
 	.fault = pv_fault,

@@ -11,7 +11,7 @@
 #include "compat.h"
 #include "mapping.h"
 #include "range.h"
-#include "vma.h"
+#include "views.h"
 
 /*
  * On Arm the kernel's own entries for pages that are not cached stay as they are. So nobody is to
@@ -111,7 +111,7 @@ int gntdev_xlate_map(struct vm_area_struct *vma, struct gntdev_range *range)
 
 	if (mapping->uncached)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
-	err = insert_pages(vma, mapping, mapping->pages + gntdev_vma_first(vma, range));
+	err = insert_pages(vma, mapping, mapping->pages + gntdev_view_first(vma, range));
 	if (err) {
 		/*
 		 * The core kernel zaps what was inserted, but only after this. So the pages may
@@ -161,6 +161,6 @@ static vm_fault_t xlate_fault(struct vm_fault *vmf)
 const struct vm_operations_struct gntdev_xlate_vm_ops = {
 	.open = xlate_open,
 	.close = xlate_close,
-	.may_split = gntdev_vma_may_split,
+	.may_split = gntdev_view_may_split,
 	.fault = xlate_fault,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef GNTDEV_DMABUF_H
-#define GNTDEV_DMABUF_H
+#ifndef GNTDEV_DMABUF_EXPORT_H
+#define GNTDEV_DMABUF_EXPORT_H
 
 #include <linux/types.h>
 
@@ -8,8 +8,6 @@ struct dma_buf;
 struct gntdev_instance;
 struct ioctl_gntdev_dmabuf_exp_from_refs;
 struct ioctl_gntdev_dmabuf_exp_wait_released;
-struct ioctl_gntdev_dmabuf_imp_release;
-struct ioctl_gntdev_dmabuf_imp_to_refs;
 
 long gntdev_export(struct gntdev_instance *instance,
 		   struct ioctl_gntdev_dmabuf_exp_from_refs __user *arg, unsigned int limit);
@@ -19,13 +17,5 @@ bool gntdev_is_export(const struct dma_buf *dmabuf);
 void gntdev_export_zap_all(struct gntdev_instance *instance);
 void gntdev_export_suspend_all(struct gntdev_instance *instance);
 unsigned int gntdev_export_resume_all(struct gntdev_instance *instance, bool restored);
-
-int gntdev_import_init(void);
-void gntdev_import_exit(void);
-long gntdev_import(struct gntdev_instance *instance,
-		   struct ioctl_gntdev_dmabuf_imp_to_refs __user *arg, unsigned int limit);
-long gntdev_import_release(struct gntdev_instance *instance,
-			   struct ioctl_gntdev_dmabuf_imp_release __user *arg);
-void gntdev_import_release_all(struct gntdev_instance *instance);
 
 #endif
