@@ -32,7 +32,7 @@ static inline bool gntdev_is_mapped(grant_handle_t handle)
  * Operations that go out in one hypercall: preemption may be off, or a lock held, for so many. They
  * may stand on the stack. With PREEMPT_RT, what the processor is not to be kept from others for.
  */
-#define GNTDEV_GRANTS_BATCH	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 8 : 28)
+#define GNTDEV_GRANTS_BATCH	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 8 : 26)
 
 int gntdev_grants_init(void);
 void gntdev_grants_exit(void);

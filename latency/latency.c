@@ -43,6 +43,8 @@
 #define RANGES 64000
 #define SEGMENTS 4096
 #define NOTIFICATIONS 16000
+/* What an instance may register, unless it asks for more (max_grants). */
+#define REGISTERED 1048576
 
 static const char *driver;
 static bool is_ours;
@@ -191,6 +193,20 @@ static void held(unsigned int n)
 	close(sink);
 }
 
+/* What a process may have at most: ranges, one of them mapped, and notifications on that one. */
+static void take_all(int instance)
+{
+	uint64_t index = enter(instance, MOST);
+
+	for (unsigned int i = 0; i < NOTIFICATIONS; i++)
+		if (dev_notify(instance, index + i * PAGE, UNMAP_NOTIFY_SEND_EVENT, channel->port))
+			t_bail("notification: %s", strerror(errno));
+	map_pages(instance, index, MOST);
+	for (unsigned int i = MOST; i < REGISTERED; i += MOST)
+		enter(instance, MOST);
+}
+
+/* With 0 for @n, one that has all that it may have. */
 static void killed(unsigned int n)
 {
 	int ready[2], go[2], status;
@@ -203,7 +219,10 @@ static void killed(unsigned int n)
 	if (!child) {
 		int instance = dev_open();
 
-		map_pages(instance, enter(instance, n), n);
+		if (n)
+			map_pages(instance, enter(instance, n), n);
+		else
+			take_all(instance);
 		if (write(ready[1], "", 1) != 1 || read(go[0], &byte, 1) != 1)
 			_exit(1);
 		for (;;)
@@ -215,7 +234,7 @@ static void killed(unsigned int n)
 	watch(child);
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
-	tell("kill", n);
+	tell(n ? "kill" : "kill-all", n ? n : REGISTERED);
 	close(ready[0]);
 	close(go[0]);
 	close(go[1]);
@@ -498,6 +517,7 @@ static void others_of_ours(void)
 	for (unsigned int i = 0; i < 3; i++)
 		exported(sizes[i]);
 	told(RANGES);
+	killed(0);
 }
 
 static void waits(void)

@@ -8,7 +8,7 @@
  * matters, and printed. Then worlds in threads and processes storm at the same time, each with pages
  * of its own.
  *
- * usage: storm [SEED [CALLS]]: the sequences of one seed only; or CALLS in all instead of 60 seconds.
+ * usage: storm [SEED [CALLS]]: the sequences of one seed only; or CALLS in all instead of 30 seconds.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -899,7 +899,7 @@ int main(int argc, char **argv)
 	uint64_t seed;
 
 	t_start();
-	storm_ms = 30000;
+	storm_ms = 15000;
 	/* Once in each mode. */
 	if (granter_is_self() || !t_self_grants())
 		wanted_calls = t_rounds(0, 1000000);
