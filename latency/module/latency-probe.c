@@ -56,18 +56,21 @@ static notrace bool is_ours(unsigned long address)
 	return address >= target.text && address < target.end;
 }
 
+/* No interrupt between a look at the clock and one at what interrupts took; these are not traced. */
 static notrace void begin(struct stretch *stretch, unsigned long where, const void *what)
 {
+	unsigned long flags;
+
 	stretch->where = where;
 	stretch->what = what;
+	raw_local_irq_save(flags);
 	stretch->stolen = stolen;
 	stretch->began = sched_clock();
+	raw_local_irq_restore(flags);
 }
 
-static notrace void note(const struct stretch *stretch, u64 now, unsigned int kind)
+static notrace void note(const struct stretch *stretch, u64 length, unsigned int kind)
 {
-	u64 length = now - stretch->began - (stolen - stretch->stolen);
-
 	result.count[kind]++;
 	if (length <= result.longest[kind])
 		return;
@@ -77,14 +80,18 @@ static notrace void note(const struct stretch *stretch, u64 now, unsigned int ki
 
 static notrace void end(struct stretch *stretch, unsigned int kind)
 {
-	u64 now = sched_clock();
+	unsigned long flags;
+	u64 length;
 
 	if (!stretch->began)
 		return;
+	raw_local_irq_save(flags);
+	length = sched_clock() - stretch->began - (stolen - stretch->stolen);
+	raw_local_irq_restore(flags);
 	if (running)
-		note(stretch, now, kind);
+		note(stretch, length, kind);
 	if (running && kind == PROBE_PREEMPT && is_ours(stretch->where))
-		note(stretch, now, PROBE_PREEMPT_OURS);
+		note(stretch, length, PROBE_PREEMPT_OURS);
 	stretch->began = 0;
 }
 
