@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/videodev2.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -70,11 +71,25 @@ static bool set_control(int fd, const char *name, int value)
 	return false;
 }
 
-/* From the screen to the camera: a switch in 6.1, a cable since 6.11. */
+/*
+ * From the screen to the camera: a switch in 6.1, a cable since 6.11. A work of vivid's then tells the other cameras
+ * that this screen is taken; if it runs before the call has ended it takes this one for another, and undoes what was
+ * asked for (update_hdmi_ctrls_work_handler() looks at the control's value without its lock). It runs on the processor
+ * of the call: so that is to be one, and the work comes after it.
+ */
 static bool connect_them(bool connected)
 {
-	return set_control(camera.fd, "Loop Video", connected) ||
+	cpu_set_t before, one;
+	bool done;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	if (sched_getaffinity(0, sizeof(before), &before) || sched_setaffinity(0, sizeof(one), &one))
+		t_bail("sched_setaffinity: %m");
+	done = set_control(camera.fd, "Loop Video", connected) ||
 	       set_control(camera.fd, "Is Connected To", connected ? -1 : 0);
+	sched_setaffinity(0, sizeof(before), &before);
+	return done;
 }
 
 /*
